@@ -199,6 +199,7 @@ const char *ad_dtype_name(ad_dtype dtype); /* "f64" "f32" "bool" */
 char *ad_shape_text(int rank, const int64_t *dims, char *buf, size_t room);
 /* Shortest decimal text that reads back as `x` ("0.1", "1e-300", "inf", "nan"); returns its length. */
 size_t ad_number_text(double x, char buf[32]);
+size_t ad_single_text(float x, char buf[32]); /* the shortest that reads back as this f32 */
 /* The longest beginning of `text` that is a number ("-1.5e3", ".5", "inf", "nan"), rounded to nearest;
  * returns its length, 0 if there is none. No blanks are skipped. */
 size_t ad_number_parse(const char *text, size_t length, double *out);

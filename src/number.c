@@ -129,6 +129,16 @@ static decimal decimal_of(double x) {
         shortest(fraction | 1ull << 52, biased - 1075, lower_is_closer));
 }
 
+static decimal decimal_of_single(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    uint32_t fraction = bits & 0x7fffff;
+    int biased = (int)(bits >> 23 & 0xff);
+    if (biased == 0) return without_trailing_zeros(shortest(fraction, -149, false));
+    bool lower_is_closer = fraction == 0 && biased > 1;
+    return without_trailing_zeros(shortest(fraction | 1u << 23, biased - 150, lower_is_closer));
+}
+
 static int put_digits(char *to, uint64_t digits) {
     char reversed[24];
     int n = 0;
@@ -172,15 +182,15 @@ static int digit_count(uint64_t digits) {
     return n;
 }
 
-static char *put_finite(char *p, double x) {
-    if (x < 9007199254740992.0 && x == (double)(int64_t)x)
+static char *put_finite(char *p, double x, bool single) {
+    if (x < (single ? 16777216.0 : 9007199254740992.0) && x == (double)(int64_t)x)
         return p + put_digits(p, (uint64_t)x);
-    decimal d = decimal_of(x);
+    decimal d = single ? decimal_of_single((float)x) : decimal_of(x);
     int magnitude = digit_count(d.digits) + d.exponent - 1;
     return magnitude < -4 || magnitude > 15 ? put_scientific(p, d) : put_plain(p, d);
 }
 
-size_t ad_number_text(double x, char buf[32]) {
+static size_t put_number(double x, bool single, char *buf) {
     char *p = buf;
     if (isnan(x)) {
         memcpy(buf, "nan", 4);
@@ -190,10 +200,14 @@ size_t ad_number_text(double x, char buf[32]) {
     if (isinf(x))
         memcpy(p, "inf", 3), p += 3;
     else
-        p = put_finite(p, x);
+        p = put_finite(p, x, single);
     *p = '\0';
     return (size_t)(p - buf);
 }
+
+size_t ad_number_text(double x, char buf[32]) { return put_number(x, false, buf); }
+
+size_t ad_single_text(float x, char buf[32]) { return put_number((double)x, true, buf); }
 
 /* ---- reading ------------------------------------------------------------------------------ */
 

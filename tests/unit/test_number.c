@@ -135,6 +135,23 @@ Test(number, shortest_for_short_decimals) {
     }
 }
 
+Test(number, shortest_for_singles) {
+    uint64_t state = 5;
+    for (int i = 0; i < 300000; i++) {
+        uint32_t b = i < 2000 ? (uint32_t)i : (uint32_t)next(&state);
+        float x;
+        memcpy(&x, &b, sizeof x);
+        if (!isfinite(x)) continue;
+        char got[32], other[40];
+        ad_single_text(x, got);
+        cr_assert_eq(strtof(got, NULL), x, "%s does not read back as %.9g", got, (double)x);
+        int digits = significant_digits(got);
+        if (digits < 2) continue;
+        snprintf(other, sizeof other, "%.*e", digits - 2, (double)x);
+        cr_assert_neq(strtof(other, NULL), x, "%s is longer than %s", got, other);
+    }
+}
+
 static void expect_read(const char *text) {
     double got, want = strtod(text, NULL);
     cr_assert_eq(ad_number_parse(text, strlen(text), &got), strlen(text), "%s", text);
