@@ -190,9 +190,32 @@ bool ad_tensor_is_contiguous(const ad_tensor *t);
 bool ad_tensor_unshared(const ad_tensor *t); /* sole owner, through all views */
 double ad_tensor_get(const ad_tensor *t, const int64_t *index);
 void ad_tensor_set(ad_tensor *t, const int64_t *index, double value);
+/* t[i] and t[i, j] of f64 elements, negative from the end; NULL where anything is not as the fast way
+ * needs it: then ad_index_get and ad_index_set do it, or say what is wrong. Write only to what is
+ * not shared. */
+static inline double *ad_index_at1(const ad_tensor *t, double i) {
+    if (t->rank != 1 || t->dtype != AD_F64) return NULL;
+    double n = (double)t->dims[0];
+    if (!(i >= -n && i < n)) return NULL;
+    int64_t k = (int64_t)i;
+    if ((double)k != i) return NULL;
+    return (double *)t->data + (k < 0 ? k + t->dims[0] : k) * t->dims[1];
+}
+static inline double *ad_index_at2(const ad_tensor *t, double i, double j) {
+    if (t->rank != 2 || t->dtype != AD_F64) return NULL;
+    double n = (double)t->dims[0], m = (double)t->dims[1];
+    if (!(i >= -n && i < n && j >= -m && j < m)) return NULL;
+    int64_t k = (int64_t)i, l = (int64_t)j;
+    if ((double)k != i || (double)l != j) return NULL;
+    return (double *)t->data + (k < 0 ? k + t->dims[0] : k) * t->dims[2] +
+           (l < 0 ? l + t->dims[1] : l) * t->dims[3];
+}
 /* All elements in row-major order, converted; `out` has room for `size`. */
 void ad_tensor_read(const ad_tensor *t, double *out);
 ad_tensor *ad_tensor_from(ad_ctx *ctx, ad_dtype dtype, int rank, const int64_t *dims, const double *in);
+/* For whoever fills `data` of a new tensor from outside: signalling nans, which mean something to the
+ * sweeps, become quiet ones. ad_tensor_from does it itself. */
+void ad_tensor_quiet(ad_tensor *t);
 size_t ad_dtype_size(ad_dtype dtype);
 const char *ad_dtype_name(ad_dtype dtype); /* "f64" "f32" "bool" */
 /* "[32, 784]" into `buf`, cut to fit; returns buf. */

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* pool.c - sized blocks without asking the system. Sizes fall into classes, four to each power of
+ * two.
+ *
+ *   small   carved from chunks (64 KB first, then doubling up to 2 MB) that stay until the end;
+ *           what is free hangs in one list a class, linked through the blocks themselves
+ *   large   one allocation each with a header in front; what is free hangs in a list of its class
+ *           and in a ring by age, from which the oldest go back to the system when much lies idle
+ *
+ * A block whose class size is a multiple of 64 is aligned to 64, every other one to 16. Does not
+ * know what is kept in the blocks, and never moves one. */
+#include "pool.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+    ALIGN = 64,
+    SMALL_CLASSES = 40,           /* sizes up to 32 KB */
+    CLASSES = 4 * 44,             /* sizes up to 2^49 */
+    FIRST_CHUNK = 64 << 10,
+    LAST_CHUNK = 2 << 20,
+    RUN = 16 << 10,               /* carved for a class at a time, if that is several blocks */
+    SPARE_CLASSES = 2             /* a large block may come from up to so many classes above */
+};
+static const size_t IDLE_KEEP = (size_t)256 << 20;
+
+typedef struct chunk {
+    struct chunk *next;
+    size_t bytes;
+} chunk;
+
+/* In front of a large block; ALIGN bytes. `older` and `newer` link a ring of the used or of the
+ * free ones, `up` and `down` the free ones of a class. */
+typedef struct large {
+    struct large *older, *newer, *up, *down;
+    void *raw;
+    unsigned class;
+} large;
+
+typedef struct small_class {
+    void *free;
+    char *fresh, *end; /* carved, never used */
+} small_class;
+
+struct ad_pools {
+    small_class small[SMALL_CLASSES];
+    size_t in_use, peak;
+    size_t system;     /* got from the system, all together */
+    size_t idle;       /* in free large blocks */
+    size_t habit;      /* a peak of in_use that fades with each large block put back */
+    uint64_t calls;
+    chunk *chunks;
+    char *rest, *rest_end; /* of the newest chunk */
+    size_t next_chunk;
+    large used, free; /* rings: the heads */
+    large *class_free[CLASSES];
+};
+
+/* ---- classes ------------------------------------------------------------------------------ */
+
+/* In units of 16 bytes: 1 2 3 4 | 5 6 7 8 | 10 12 14 16 | 20 24 28 32 | … */
+static inline unsigned class_of(size_t bytes) {
+    size_t x = (bytes - (bytes != 0)) >> 4;
+    if (x < 4) return (unsigned)x;
+    unsigned top = 63u - (unsigned)__builtin_clzll(x);
+    return ((top - 2) << 2) + (unsigned)(x >> (top - 2));
+}
+
+static inline size_t class_size(unsigned c) {
+    if (c < 4) return (size_t)(c + 1) << 4;
+    return (size_t)((c & 3) + 5) << ((c >> 2) + 3);
+}
+
+static inline void count_use(struct ad_pools *p, size_t size) {
+    p->in_use += size;
+    if (p->in_use > p->peak) p->peak = p->in_use;
+}
+
+/* ---- the system --------------------------------------------------------------------------- */
+
+static void *try_system(ad_ctx *ctx, size_t bytes) {
+    struct ad_pools *p = ctx->pools;
+    size_t limit = ctx->config.memory_limit;
+    if (limit && (bytes > limit || p->system > limit - bytes)) return NULL;
+    p->calls++;
+    void *block = ad_system_get(&ctx->config, bytes);
+    if (block) p->system += bytes;
+    return block;
+}
+
+static void *from_system(ad_ctx *ctx, size_t bytes) {
+    void *block = try_system(ctx, bytes);
+    if (block || ctx->pools->idle == 0) return block;
+    ad_mem_trim(ctx);
+    return try_system(ctx, bytes);
+}
+
+static void to_system(ad_ctx *ctx, void *block, size_t bytes) {
+    ctx->pools->system -= bytes;
+    ad_system_put(&ctx->config, block, bytes);
+}
+
+/* ---- small blocks ------------------------------------------------------------------------- */
+
+static bool add_chunk(ad_ctx *ctx, size_t need) {
+    struct ad_pools *p = ctx->pools;
+    size_t head = ALIGN + ALIGN; /* the header, and what alignment may cost */
+    size_t bytes = p->next_chunk < need + head ? need + head : p->next_chunk;
+    chunk *c = from_system(ctx, bytes);
+    if (!c && bytes > need + head) c = from_system(ctx, bytes = need + head);
+    if (!c) return false;
+    c->next = p->chunks;
+    c->bytes = bytes;
+    p->chunks = c;
+    uintptr_t start = ((uintptr_t)(c + 1) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1);
+    p->rest = (char *)start;
+    p->rest_end = (char *)c + bytes;
+    AD_POISON(p->rest, (size_t)(p->rest_end - p->rest));
+    if (p->next_chunk < LAST_CHUNK) p->next_chunk *= 2;
+    return true;
+}
+
+/* Gives class `c` a run of fresh blocks. */
+static bool carve(ad_ctx *ctx, unsigned c) {
+    struct ad_pools *p = ctx->pools;
+    size_t size = class_size(c);
+    size_t rest = (size_t)(p->rest_end - p->rest);
+    if (rest < size) {
+        if (!add_chunk(ctx, size)) return false;
+        rest = (size_t)(p->rest_end - p->rest);
+    }
+    size_t run = RUN / size > 1 ? RUN / size * size : size;
+    if (run > rest) run = rest / size * size;
+    p->small[c].fresh = p->rest;
+    p->small[c].end = p->rest + run;
+    /* the next run begins aligned whatever its class */
+    size_t step = (run + ALIGN - 1) & ~(size_t)(ALIGN - 1);
+    p->rest += step < rest ? step : rest;
+    return true;
+}
+
+static void *get_fresh(ad_ctx *ctx, unsigned c, size_t bytes) {
+    small_class *s = &ctx->pools->small[c];
+    if (s->fresh == s->end && !carve(ctx, c)) {
+        ad_fail_memory(ctx, bytes);
+        return NULL;
+    }
+    void *block = s->fresh;
+    s->fresh += class_size(c);
+    AD_UNPOISON(block, bytes);
+    count_use(ctx->pools, class_size(c));
+    return block;
+}
+
+/* ---- large blocks ------------------------------------------------------------------------- */
+
+static inline void *block_of(large *l) { return (char *)l + ALIGN; }
+static inline large *large_of(void *block) { return (large *)(void *)((char *)block - ALIGN); }
+static inline size_t raw_size(unsigned c) { return class_size(c) + 2 * ALIGN; }
+
+static void ring_out(large *l) {
+    l->older->newer = l->newer;
+    l->newer->older = l->older;
+}
+
+static void ring_in(large *head, large *l) {
+    l->older = head->older;
+    l->newer = head;
+    l->older->newer = l;
+    head->older = l;
+}
+
+static void unlink_free(struct ad_pools *p, large *l) {
+    ring_out(l);
+    if (l->up) l->up->down = l->down;
+    else p->class_free[l->class] = l->down;
+    if (l->down) l->down->up = l->up;
+    p->idle -= class_size(l->class);
+    AD_UNPOISON(block_of(l), class_size(l->class));
+}
+
+static void link_free(struct ad_pools *p, large *l) {
+    ring_in(&p->free, l);
+    l->up = NULL;
+    l->down = p->class_free[l->class];
+    if (l->down) l->down->up = l;
+    p->class_free[l->class] = l;
+    p->idle += class_size(l->class);
+    AD_POISON(block_of(l), class_size(l->class));
+}
+
+static large *new_large(ad_ctx *ctx, unsigned c) {
+    void *raw = from_system(ctx, raw_size(c));
+    if (!raw) return NULL;
+    large *l = (large *)(((uintptr_t)raw + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1));
+    l->raw = raw;
+    l->class = c;
+    return l;
+}
+
+static large *find_large(ad_ctx *ctx, unsigned c) {
+    struct ad_pools *p = ctx->pools;
+    for (unsigned k = c; k <= c + SPARE_CLASSES && k < CLASSES; k++) {
+        large *l = p->class_free[k];
+        if (!l) continue;
+        unlink_free(p, l);
+        return l;
+    }
+    return new_large(ctx, c);
+}
+
+static void *get_large(ad_ctx *ctx, unsigned c, size_t bytes) {
+    large *l = c < CLASSES ? find_large(ctx, c) : NULL;
+    if (!l) {
+        ad_fail_memory(ctx, bytes);
+        return NULL;
+    }
+    ring_in(&ctx->pools->used, l);
+    count_use(ctx->pools, class_size(l->class));
+    AD_POISON(block_of(l), class_size(l->class));
+    AD_UNPOISON(block_of(l), bytes);
+    return block_of(l);
+}
+
+/* The oldest free blocks, until at most `keep` bytes lie idle. */
+static void give_back(ad_ctx *ctx, size_t keep) {
+    struct ad_pools *p = ctx->pools;
+    while (p->idle > keep) {
+        large *oldest = p->free.newer;
+        unlink_free(p, oldest);
+        to_system(ctx, oldest->raw, raw_size(oldest->class));
+    }
+}
+
+static void put_large(ad_ctx *ctx, void *block) {
+    struct ad_pools *p = ctx->pools;
+    large *l = large_of(block);
+    if (p->in_use > p->habit) p->habit = p->in_use;
+    ring_out(l);
+    p->in_use -= class_size(l->class);
+    link_free(p, l);
+    p->habit -= (p->habit - p->in_use) >> 10;
+    size_t keep = p->habit - p->in_use;
+    if (keep < p->in_use) keep = p->in_use;
+    give_back(ctx, keep > IDLE_KEEP ? keep : IDLE_KEEP);
+}
+
+/* ---- the public part ---------------------------------------------------------------------- */
+
+void *ad_mem_get(ad_ctx *ctx, size_t bytes) {
+    struct ad_pools *p = ctx->pools;
+    unsigned c = class_of(bytes);
+    if (AD_UNLIKELY(c >= SMALL_CLASSES)) return get_large(ctx, c, bytes);
+    void *block = p->small[c].free;
+    if (AD_UNLIKELY(!block)) return get_fresh(ctx, c, bytes);
+    AD_UNPOISON(block, bytes > sizeof(void *) ? bytes : sizeof(void *));
+    p->small[c].free = *(void **)block;
+    if (bytes < sizeof(void *)) AD_POISON((char *)block + bytes, sizeof(void *) - bytes);
+    count_use(p, class_size(c));
+    return block;
+}
+
+void ad_mem_put(ad_ctx *ctx, void *block, size_t bytes) {
+    if (!block) return;
+    struct ad_pools *p = ctx->pools;
+    unsigned c = class_of(bytes);
+    if (AD_UNLIKELY(c >= SMALL_CLASSES)) {
+        put_large(ctx, block);
+        return;
+    }
+    AD_UNPOISON(block, sizeof(void *));
+    *(void **)block = p->small[c].free;
+    p->small[c].free = block;
+    AD_POISON(block, class_size(c));
+    p->in_use -= class_size(c);
+}
+
+void *ad_mem_resize(ad_ctx *ctx, void *block, size_t old_bytes, size_t new_bytes) {
+    if (!block) return ad_mem_get(ctx, new_bytes);
+    unsigned c = class_of(old_bytes);
+    if (c == class_of(new_bytes)) {
+        AD_POISON(block, class_size(c));
+        AD_UNPOISON(block, new_bytes);
+        return block;
+    }
+    void *moved = ad_mem_get(ctx, new_bytes);
+    if (!moved) return NULL;
+    memcpy(moved, block, old_bytes < new_bytes ? old_bytes : new_bytes);
+    ad_mem_put(ctx, block, old_bytes);
+    return moved;
+}
+
+void ad_mem_trim(ad_ctx *ctx) {
+    give_back(ctx, 0);
+    ctx->pools->habit = ctx->pools->in_use;
+}
+
+ad_mem_stats ad_mem_statistics(const ad_ctx *ctx) {
+    const struct ad_pools *p = ctx->pools;
+    return (ad_mem_stats){p->in_use, p->system - p->in_use, p->peak, p->calls};
+}
+
+ad_status ad_pools_open(ad_ctx *ctx) {
+    struct ad_pools *p = ad_system_get(&ctx->config, sizeof *p);
+    if (!p) return ad_fail_memory(ctx, sizeof *p);
+    memset(p, 0, sizeof *p);
+    p->next_chunk = FIRST_CHUNK;
+    p->used.older = p->used.newer = &p->used;
+    p->free.older = p->free.newer = &p->free;
+    ctx->pools = p;
+    return AD_OK;
+}
+
+/* LeakSanitizer sees chunks, not blocks; so what was never put back is told here. */
+static void tell_leaks(const struct ad_pools *p) {
+#ifdef AD_ASAN
+    if (p->in_use == 0) return;
+    fprintf(stderr, "LeakSanitizer: %zu bytes of pool blocks were never put back\n", p->in_use);
+#else
+    (void)p;
+#endif
+}
+
+void ad_pools_close(ad_ctx *ctx) {
+    struct ad_pools *p = ctx->pools;
+    if (!p) return;
+    tell_leaks(p);
+    give_back(ctx, 0);
+    while (p->used.newer != &p->used) {
+        large *l = p->used.newer;
+        ring_out(l);
+        AD_UNPOISON(block_of(l), class_size(l->class));
+        to_system(ctx, l->raw, raw_size(l->class));
+    }
+    for (chunk *c = p->chunks, *next; c; c = next) {
+        next = c->next;
+        size_t bytes = c->bytes;
+        AD_UNPOISON(c, bytes);
+        ad_system_put(&ctx->config, c, bytes);
+    }
+    ad_system_put(&ctx->config, p, sizeof *p);
+    ctx->pools = NULL;
+}
