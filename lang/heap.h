@@ -97,6 +97,11 @@ bool gr_record_remove(gr_vm *vm, gr_value *r, gr_string *key);
 gr_string *gr_record_key(gr_value r, uint32_t i);               /* borrowed */
 static inline uint32_t gr_record_count(gr_value r) { return gr_as_record(r)->count; }
 static inline gr_value gr_record_value(gr_value r, uint32_t i) { return gr_as_record(r)->values[i]; }
+/* A shape with these (interned) names; never freed before the vm. And a record of it, which takes the
+ * values. */
+gr_layout *gr_layout_of(gr_vm *vm, uint32_t count, gr_string *const *keys);
+bool gr_layout_is_shared(const gr_layout *layout);
+gr_value gr_record_of(gr_vm *vm, gr_layout *shape, const gr_value *values);
 /* The same fields in the same order, all nil, to be filled by the caller. */
 gr_value gr_record_like(gr_vm *vm, gr_value r);
 /* The values for writing: *r becomes a copy first if anybody else holds it. */
@@ -120,9 +125,9 @@ typedef struct gr_cell {
     gr_object object;
     gr_value value;
     struct gr_cell *previous, *next; /* all cells of the vm: for the cycle finder and teardown */
-    uint32_t mark;
-    uint32_t param; /* ad_param of a captured `param`, 0 otherwise */
-    uint32_t info;  /* flags of the variable */
+    uint64_t born;    /* transforms begun when it was made */
+    uint32_t *params; /* ids of the leaves of a captured `param`, or NULL */
+    uint32_t param_count;
     uint32_t changed; /* src of the last assignment */
 } gr_cell;
 

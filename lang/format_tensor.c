@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A tensor as text, in two passes over the elements that are shown: the first decides how numbers
+ * are written (whole, with a number of decimals, scientific), the second writes them, each in a
+ * column of one width. An axis of more than 2·EDGE elements of a large tensor shows its two ends.
+ * Rank is at most AD_MAX_RANK, so recursion over axes is bounded.
+ */
+#include "format.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+enum { LARGE = 1000, EDGE = 3, DECIMALS = 8, CELL = 400 };
+
+typedef enum { SHORTEST, WHOLE, FIXED, SCIENTIFIC, TRUTH, SPEC } notation;
+
+typedef struct sheet {
+    gr_buffer *out;
+    const ad_tensor *t;
+    const gr_spec *spec;
+    notation notation;
+    int decimals;   /* FIXED, SCIENTIFIC */
+    bool elide;
+    bool fits;      /* the spec could print every element */
+    size_t column;  /* width of every cell; 0: as wide as each is */
+    unsigned indent, width;
+    int64_t index[AD_MAX_RANK];
+} sheet;
+
+/* The next position shown after i on an axis; jumps over the middle. */
+static int64_t shown_after(const sheet *s, int axis, int64_t i) {
+    int64_t size = s->t->dims[axis];
+    if (s->elide && size > 2 * EDGE && i == EDGE - 1) return size - EDGE;
+    return i + 1;
+}
+
+static bool single(const sheet *s) { return s->t->dtype == AD_F32; }
+
+static size_t shortest(const sheet *s, double x, char *text) {
+    return single(s) ? ad_single_text((float)x, text) : ad_number_text(x, text);
+}
+
+/* ---- choosing --------------------------------------------------------------------------------- */
+
+typedef struct survey {
+    bool whole;
+    double largest, smallest; /* of what is finite and not 0 */
+    int decimals, digits;     /* most that a shortest text has: behind the point; significant − 1 */
+} survey;
+
+static void see_digits(survey *v, const char *text) {
+    const char *e = strchr(text, 'e'), *end = e ? e : text + strlen(text);
+    const char *point = memchr(text, '.', (size_t)(end - text));
+    int decimals = point ? (int)(end - point) - 1 : 0, digits = 0;
+    bool begun = false;
+    for (const char *p = text; p < end; p++) {
+        begun |= *p > '0' && *p <= '9';
+        digits += begun && *p != '.';
+    }
+    if (e) {
+        int exponent = 0;
+        sscanf(e + 1, "%d", &exponent);
+        decimals = decimals - exponent > 0 ? decimals - exponent : 0;
+    }
+    if (decimals > v->decimals) v->decimals = decimals;
+    if (digits - 1 > v->digits) v->digits = digits - 1;
+}
+
+static void see(sheet *s, survey *v, double x) {
+    if (!isfinite(x)) return;
+    v->whole &= x == trunc(x) && fabs(x) < 1e15;
+    if (x == 0) return;
+    double size = fabs(x);
+    v->largest = fmax(v->largest, size);
+    v->smallest = fmin(v->smallest, size);
+    char text[32];
+    shortest(s, x, text);
+    see_digits(v, text);
+}
+
+static void survey_axis(sheet *s, survey *v, int axis) {
+    for (int64_t i = 0; i < s->t->dims[axis]; i = shown_after(s, axis, i)) {
+        s->index[axis] = i;
+        if (axis + 1 < s->t->rank)
+            survey_axis(s, v, axis + 1);
+        else
+            see(s, v, ad_tensor_get(s->t, s->index));
+    }
+}
+
+static int least(int a, int b) { return a < b ? a : b; }
+
+static void choose(sheet *s) {
+    survey v = {.whole = true, .smallest = INFINITY};
+    survey_axis(s, &v, 0);
+    if (v.whole) {
+        s->notation = WHOLE;
+    } else if (v.largest >= 1e8 || v.smallest < 1e-4) {
+        s->notation = SCIENTIFIC;
+        s->decimals = least(v.digits, DECIMALS - 1);
+    } else {
+        int before = v.largest >= 10 ? (int)floor(log10(v.largest)) : 0;
+        s->notation = FIXED;
+        s->decimals = least(v.decimals, before > 4 ? 4 : DECIMALS - before);
+    }
+}
+
+/* ---- cells ------------------------------------------------------------------------------------ */
+
+static size_t put_scientific(const sheet *s, double x, char *text) {
+    char full[64];
+    snprintf(full, sizeof full, "%.*e", s->decimals, x);
+    char *e = strchr(full, 'e');
+    int exponent = 0;
+    sscanf(e + 1, "%d", &exponent);
+    return (size_t)snprintf(text, CELL, "%.*se%d", (int)(e - full), full, exponent);
+}
+
+/* 0.12345679 rather than 0.1234567891234: a single line has no columns to keep, so no zeros. */
+static size_t put_alone(const sheet *s, double x, char *text) {
+    survey v = {0};
+    size_t n = shortest(s, x, text);
+    see_digits(&v, text);
+    if (v.digits < DECIMALS || x == trunc(x)) return n;
+    char cut[64];
+    snprintf(cut, sizeof cut, "%.*e", DECIMALS - 1, x);
+    double rounded;
+    ad_number_parse(cut, strlen(cut), &rounded);
+    return ad_number_text(rounded, text);
+}
+
+static size_t cell(sheet *s, double x, char *text) {
+    if (s->notation == TRUTH) return (size_t)snprintf(text, CELL, "%s", x != 0 ? "true" : "false");
+    if (s->notation == FIXED && isfinite(x) && s->column)
+        return (size_t)snprintf(text, CELL, "%.*f", s->decimals, x);
+    if (s->notation == SCIENTIFIC && isfinite(x) && s->column) return put_scientific(s, x, text);
+    if (s->notation == FIXED || s->notation == SCIENTIFIC) return put_alone(s, x, text);
+    return shortest(s, x, text);
+}
+
+static void put_cell(sheet *s, gr_buffer *out, double x) {
+    char text[CELL];
+    if (s->notation == SPEC) {
+        s->fits &= gr_spec_number(out, s->spec, x, single(s));
+        return;
+    }
+    size_t n = cell(s, x, text);
+    if (s->column > n) gr_buffer_fill(out, ' ', s->column - n);
+    gr_buffer_put(out, text, n);
+}
+
+static void measure_axis(sheet *s, size_t *widest, int axis) {
+    char text[CELL];
+    for (int64_t i = 0; i < s->t->dims[axis]; i = shown_after(s, axis, i)) {
+        s->index[axis] = i;
+        if (axis + 1 < s->t->rank) {
+            measure_axis(s, widest, axis + 1);
+        } else {
+            size_t n = cell(s, ad_tensor_get(s->t, s->index), text);
+            if (n > *widest) *widest = n;
+        }
+    }
+}
+
+/* ---- lines ------------------------------------------------------------------------------------ */
+
+static void new_line(sheet *s, int axis) {
+    gr_buffer_puts(s->out, "\n");
+    gr_buffer_fill(s->out, ' ', s->indent + (size_t)axis + 1);
+}
+
+/* The innermost axis, broken where the line is full. */
+static void put_row(sheet *s, int axis) {
+    size_t start = s->indent + (size_t)axis + 1, at = start, limit = s->width;
+    for (int64_t i = 0, next; i < s->t->dims[axis]; i = next) {
+        s->index[axis] = i;
+        next = shown_after(s, axis, i);
+        size_t before = s->out->size;
+        put_cell(s, s->out, ad_tensor_get(s->t, s->index));
+        if (next > i + 1) gr_buffer_puts(s->out, ", …");
+        if (next < s->t->dims[axis]) gr_buffer_puts(s->out, ", ");
+        size_t added = s->out->size - before;
+        at += added;
+        if (s->column && next < s->t->dims[axis] && at + s->column + 1 > limit && at > start) {
+            while (s->out->size > 0 && s->out->text[s->out->size - 1] == ' ') s->out->size--;
+            new_line(s, axis);
+            at = start;
+        }
+    }
+}
+
+static void put_axis(sheet *s, int axis) {
+    gr_buffer_puts(s->out, "[");
+    if (axis + 1 == s->t->rank) {
+        put_row(s, axis);
+    } else {
+        for (int64_t i = 0, next; i < s->t->dims[axis]; i = next) {
+            s->index[axis] = i;
+            next = shown_after(s, axis, i);
+            put_axis(s, axis + 1);
+            if (next >= s->t->dims[axis]) break;
+            gr_buffer_puts(s->out, ",");
+            if (s->notation == SHORTEST) {
+                gr_buffer_puts(s->out, " ");
+                continue;
+            }
+            new_line(s, axis);
+            if (next > i + 1) gr_buffer_puts(s->out, "…,"), new_line(s, axis);
+        }
+    }
+    gr_buffer_puts(s->out, "]");
+}
+
+/* On one line without columns, if that is short enough. */
+static bool put_short_vector(sheet *s) {
+    size_t before = s->out->size;
+    s->column = 0;
+    put_axis(s, 0);
+    size_t shown = gr_text_width(s->out->text + before, s->out->size - before);
+    if (s->indent + shown <= s->width) return true;
+    s->out->size = before;
+    return false;
+}
+
+bool gr_format_tensor(gr_buffer *out, const ad_tensor *t, gr_tensor_style style, const gr_spec *spec,
+                      unsigned indent, unsigned width) {
+    sheet s = {.out = out, .t = t, .spec = spec, .fits = true, .indent = indent, .width = width};
+    if (t->size == 0 && t->rank > 1) {
+        char shape[160];
+        gr_buffer_printf(out, "zeros%s", ad_shape_text(t->rank, t->dims, shape, sizeof shape));
+        return true;
+    }
+    s.elide = style == GR_TENSOR_ALIGNED && t->size > LARGE;
+    if (t->dtype == AD_BOOL8)
+        s.notation = TRUTH;
+    else if (spec)
+        s.notation = SPEC;
+    else if (style == GR_TENSOR_ALIGNED)
+        choose(&s);
+    if (s.notation != SHORTEST && s.notation != SPEC && t->size > 0) {
+        if (t->rank == 1 && put_short_vector(&s)) return true;
+        s.column = 1;
+        measure_axis(&s, &s.column, 0);
+    }
+    put_axis(&s, 0);
+    return s.fits;
+}

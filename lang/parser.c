@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The parser's ground: the current token, errors, brackets, memory, and gr_parse itself. A hint is
+ * tried out by parsing it as a source of its own, with hints off.
+ */
+#include "parse.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- tokens ------------------------------------------------------------------------------- */
+
+void gr_advance(gr_parser *p) {
+    p->last_end = p->token.span.end;
+    p->token = gr_lexer_next(&p->lexer, p->newlines);
+}
+
+gr_token gr_peek(gr_parser *p) {
+    gr_lexer saved = p->lexer;
+    p->lexer.quiet = true;
+    gr_token token = gr_lexer_next(&p->lexer, p->newlines);
+    p->lexer = saved;
+    return token;
+}
+
+bool gr_accept(gr_parser *p, gr_token_kind kind) {
+    if (!gr_at(p, kind)) return false;
+    gr_advance(p);
+    return true;
+}
+
+bool gr_begins_operand(const gr_token *token) {
+    switch (token->kind) {
+    case GR_T_NAME:
+    case GR_T_NUMBER:
+    case GR_T_QUOTE:
+    case GR_T_LPAREN:
+    case GR_T_LBRACKET:
+    case GR_T_LBRACE:
+    case GR_T_MINUS:
+    case GR_T_NOT:
+    case GR_T_TRUE:
+    case GR_T_FALSE:
+    case GR_T_NIL:
+    case GR_T_FN:
+    case GR_T_IF:
+    case GR_T_PARTIAL:
+    case GR_T_NABLA: return true;
+    default: return false;
+    }
+}
+
+/* ---- errors ------------------------------------------------------------------------------- */
+
+static gr_diagnostic *report(gr_parser *p, gr_diagnostic_id id, gr_span span, const char *format,
+                             va_list args) {
+    if (p->last_error == span.begin + 1 || p->stopped) return NULL;
+    p->last_error = span.begin + 1;
+    if (p->report->error_count - p->first_errors >= GR_MAX_SYNTAX_ERRORS) {
+        p->stopped = p->failed = true;
+        gr_diag_error(p->report, GR_E_too_many_errors, p->source, span,
+                      "there are more than %d syntax errors; the rest is not shown",
+                      GR_MAX_SYNTAX_ERRORS);
+        return NULL;
+    }
+    char message[400];
+    vsnprintf(message, sizeof message, format, args);
+    return gr_diag_error(p->report, id, p->source, span, "%s", message);
+}
+
+gr_diagnostic *gr_fail(gr_parser *p, gr_diagnostic_id id, gr_span span, const char *format, ...) {
+    if (p->failed) return NULL;
+    p->failed = true;
+    if (gr_at(p, GR_T_ERROR)) return NULL;
+    bool more = gr_at(p, GR_T_END) && (p->open_count || p->wants_operand);
+    if (p->prompt && more && p->report->error_count == p->first_errors) {
+        p->incomplete = true;
+        return NULL;
+    }
+    va_list args;
+    va_start(args, format);
+    gr_diagnostic *diagnostic = report(p, id, span, format, args);
+    va_end(args);
+    return diagnostic;
+}
+
+gr_diagnostic *gr_complain(gr_parser *p, gr_diagnostic_id id, gr_span span, const char *format,
+                           ...) {
+    if (p->failed) return NULL;
+    va_list args;
+    va_start(args, format);
+    gr_diagnostic *diagnostic = report(p, id, span, format, args);
+    va_end(args);
+    return diagnostic;
+}
+
+static bool statement_word(const gr_token *token) {
+    switch (token->kind) {
+    case GR_T_LET:
+    case GR_T_PARAM:
+    case GR_T_WHILE:
+    case GR_T_RETURN:
+    case GR_T_BREAK:
+    case GR_T_CONTINUE:
+    case GR_T_IMPORT: return true;
+    default: return false;
+    }
+}
+
+gr_diagnostic *gr_expected(gr_parser *p, const char *what) {
+    const gr_token *t = &p->token;
+    if (t->kind == GR_T_END) {
+        return gr_fail(p, GR_E_expected_token, t->span, "expected %s, but the file ends", what);
+    }
+    if (t->kind == GR_T_NEWLINE || t->newline_before) {
+        gr_span end = {p->last_end, p->last_end};
+        return gr_fail(p, GR_E_expected_token, end, "expected %s, but the line ends", what);
+    }
+    bool own = t->kind == GR_T_NAME || t->kind == GR_T_NUMBER;
+    if (!own) {
+        return gr_fail(p, GR_E_expected_token, t->span, "expected %s, but found %s", what,
+                       gr_token_shown(t->kind));
+    }
+    return gr_fail(p, GR_E_expected_token, t->span, "expected %s, but found `%.*s`", what,
+                   GR_TEXT(p, t->span));
+}
+
+bool gr_expect(gr_parser *p, gr_token_kind kind, const char *what) {
+    if (p->failed) return false;
+    if (gr_accept(p, kind)) return true;
+    gr_expected(p, what);
+    return false;
+}
+
+/* ---- hints -------------------------------------------------------------------------------- */
+
+static gr_parse_status parse(gr_lexicon *lexicon, const gr_source *source, unsigned flags,
+                             bool hints, gr_report *report, gr_ast **out);
+
+bool gr_parses(gr_parser *p, const char *text, size_t size) {
+    gr_source *source;
+    if (gr_source_new(p->ctx, "hint", text, size, &source) != GR_SOURCE_OK) return false;
+    gr_report scrap;
+    gr_report_init(&scrap, p->ctx);
+    gr_ast *ast = NULL;
+    bool ok = parse(p->lexicon, source, 0, false, &scrap, &ast) == GR_PARSE_OK;
+    gr_ast_free(ast);
+    gr_report_clear(&scrap);
+    gr_source_free(source);
+    return ok;
+}
+
+void gr_suggest_code(gr_parser *p, gr_diagnostic *diagnostic, const char *format, ...) {
+    if (!diagnostic || !p->hints) return;
+    char code[240];
+    va_list args;
+    va_start(args, format);
+    int size = vsnprintf(code, sizeof code, format, args);
+    va_end(args);
+    if (size < 0 || (size_t)size >= sizeof code || memchr(code, '\n', (size_t)size)) return;
+    if (gr_parses(p, code, (size_t)size)) gr_diag_help(diagnostic, "write `%s`", code);
+}
+
+/* ---- depth and brackets ------------------------------------------------------------------- */
+
+bool gr_enter(gr_parser *p) {
+    if (p->nesting < GR_MAX_NESTING) {
+        p->nesting++;
+        return true;
+    }
+    gr_diagnostic *d = gr_fail(p, GR_E_too_deep, p->token.span,
+                               "brackets, blocks and functions nest deeper than %d levels here",
+                               GR_MAX_NESTING);
+    gr_diag_help(d, "give inner parts names of their own with `let`");
+    return false;
+}
+
+void gr_leave(gr_parser *p) { p->nesting--; }
+
+bool gr_open(gr_parser *p, bool block) {
+    if (p->failed || !gr_enter(p)) return false;
+    p->open[p->open_count++] = (gr_opener){.span = p->token.span,
+                                           .kind = p->token.kind,
+                                           .block = block,
+                                           .newlines = p->newlines,
+                                           .index_item = p->index_item,
+                                           .no_if = p->no_if};
+    p->newlines = block;
+    p->index_item = p->no_if = false;
+    gr_advance(p);
+    return true;
+}
+
+static gr_token_kind partner(gr_token_kind opener) {
+    return opener == GR_T_LPAREN     ? GR_T_RPAREN
+           : opener == GR_T_LBRACKET ? GR_T_RBRACKET
+                                     : GR_T_RBRACE;
+}
+
+static void report_unclosed(gr_parser *p, const gr_opener *opener) {
+    const gr_token *t = &p->token;
+    const char *close = gr_token_shown(partner(opener->kind));
+    bool lost = t->kind == GR_T_END || t->kind == GR_T_NEWLINE || t->kind == GR_T_RPAREN ||
+                t->kind == GR_T_RBRACKET || t->kind == GR_T_RBRACE ||
+                (t->line_start && statement_word(t));
+    if (lost) {
+        gr_diagnostic *d = gr_fail(p, GR_E_unclosed_bracket, opener->span, "this %s is not closed",
+                                   gr_token_shown(opener->kind));
+        if (t->kind != GR_T_END) gr_diag_also(d, p->source, t->span, "%s is missing here", close);
+        else gr_diag_note(d, "the file ends before its %s", close);
+        return;
+    }
+    char what[40];
+    snprintf(what, sizeof what, opener->block ? "%s" : "`,` or %s", close);
+    gr_diagnostic *d = gr_expected(p, what);
+    gr_diag_also(d, p->source, opener->span, "the bracket begins here");
+}
+
+bool gr_close(gr_parser *p) {
+    if (p->failed) return false;
+    const gr_opener opener = p->open[p->open_count - 1];
+    if (!gr_at(p, partner(opener.kind))) {
+        report_unclosed(p, &opener);
+        return false;
+    }
+    p->newlines = opener.newlines;
+    p->index_item = opener.index_item;
+    p->no_if = opener.no_if;
+    p->open_count--;
+    gr_leave(p);
+    gr_advance(p);
+    return true;
+}
+
+/* ---- memory ------------------------------------------------------------------------------- */
+
+static void no_memory(gr_parser *p) {
+    p->report->out_of_memory = true;
+    p->failed = p->stopped = true;
+}
+
+gr_node *gr_make(gr_parser *p, gr_node_kind kind, size_t payload, gr_span span) {
+    if (p->failed) return NULL;
+    gr_node *node = gr_arena_alloc(&p->ast->arena, offsetof(gr_node, as) + payload);
+    if (!node) {
+        no_memory(p);
+        return NULL;
+    }
+    node->kind = (uint8_t)kind;
+    node->span = span;
+    return node;
+}
+
+void gr_push(gr_parser *p, const void *item, size_t size) {
+    gr_buffer_put(&p->scratch, item, size);
+    if (p->scratch.failed) no_memory(p);
+}
+
+void *gr_pop_list(gr_parser *p, size_t mark, size_t size, uint32_t *count) {
+    size_t bytes = p->scratch.size - mark;
+    *count = (uint32_t)(bytes / size);
+    void *list = bytes ? gr_arena_copy(&p->ast->arena, p->scratch.text + mark, bytes) : NULL;
+    if (bytes && !list) no_memory(p);
+    p->scratch.size = mark;
+    return list;
+}
+
+gr_node_list gr_pop_nodes(gr_parser *p, size_t mark) {
+    gr_node_list list;
+    list.items = gr_pop_list(p, mark, sizeof(gr_node *), &list.count);
+    return list;
+}
+
+gr_text gr_take_text(gr_parser *p, const char *bytes, size_t size) {
+    gr_text text = {gr_arena_text(&p->ast->arena, bytes, size), (uint32_t)size};
+    if (!text.bytes) no_memory(p);
+    return text;
+}
+
+/* ---- gr_parse ----------------------------------------------------------------------------- */
+
+static const gr_name *word(gr_parser *p, const char *text) {
+    const gr_name *name = gr_intern_ascii(gr_lexicon_names(p->lexicon), text, strlen(text));
+    if (!name) no_memory(p);
+    return name;
+}
+
+static void find_words(gr_parser *p) {
+    p->word_as = word(p, "as");
+    p->word_assert = word(p, "assert");
+    p->word_by = word(p, "by");
+    p->word_new = word(p, "new");
+    p->word_test = word(p, "test");
+    p->word_ignore = word(p, "_");
+}
+
+static gr_ast *new_ast(ad_ctx *ctx, const gr_source *source) {
+    gr_arena arena;
+    gr_arena_init(&arena, ctx);
+    gr_ast *ast = gr_arena_alloc(&arena, sizeof *ast);
+    if (!ast) return NULL;
+    ast->source = source;
+    ast->arena = arena;
+    return ast;
+}
+
+/* The tree lies in its own arena, root struct included. */
+void gr_ast_free(gr_ast *ast) {
+    if (!ast) return;
+    gr_arena arena = ast->arena;
+    gr_arena_free(&arena);
+}
+
+static void run(gr_parser *p, bool hints) {
+    p->newlines = true;
+    p->hints = hints;
+    find_words(p);
+    if (!gr_lexer_init(&p->lexer, p->lexicon, p->source, p->report)) return;
+    gr_advance(p);
+    p->last_end = p->token.span.begin;
+    p->ast->root = gr_parse_statements(p, false);
+    p->ast->shebang = p->lexer.shebang;
+    p->ast->comment_count = p->lexer.comment_count;
+    size_t bytes = p->lexer.comment_count * sizeof(gr_span);
+    if (bytes) p->ast->comments = gr_arena_copy(&p->ast->arena, p->lexer.comments, bytes);
+    if (bytes && !p->ast->comments) no_memory(p);
+}
+
+static gr_parse_status parse(gr_lexicon *lexicon, const gr_source *source, unsigned flags,
+                             bool hints, gr_report *report, gr_ast **out) {
+    *out = NULL;
+    ad_ctx *ctx = gr_lexicon_ctx(lexicon);
+    gr_parser *p = ad_mem_get(ctx, sizeof *p);
+    gr_ast *ast = new_ast(ctx, source);
+    if (!p || !ast) {
+        report->out_of_memory = true;
+        if (p) ad_mem_put(ctx, p, sizeof *p);
+        gr_ast_free(ast);
+        return GR_PARSE_ERROR;
+    }
+    memset(p, 0, sizeof *p);
+    p->lexicon = lexicon;
+    p->ctx = ctx;
+    p->source = source;
+    p->report = report;
+    p->ast = ast;
+    p->first_errors = report->error_count;
+    p->prompt = flags & GR_PARSE_PROMPT;
+    gr_buffer_init(&p->scratch, ctx);
+    gr_buffer_init(&p->text, ctx);
+    run(p, hints);
+    bool bad = report->error_count > p->first_errors || report->out_of_memory || p->failed;
+    gr_parse_status status = p->incomplete ? GR_PARSE_INCOMPLETE
+                             : bad         ? GR_PARSE_ERROR
+                                           : GR_PARSE_OK;
+    gr_lexer_free(&p->lexer);
+    gr_buffer_free(&p->scratch);
+    gr_buffer_free(&p->text);
+    ad_mem_put(ctx, p, sizeof *p);
+    if (status == GR_PARSE_OK) *out = ast;
+    else gr_ast_free(ast);
+    return status;
+}
+
+gr_parse_status gr_parse(gr_lexicon *lexicon, const gr_source *source, unsigned flags,
+                         gr_report *report, gr_ast **out) {
+    return parse(lexicon, source, flags, true, report, out);
+}

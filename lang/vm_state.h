@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The state of an interpreter; only the vm's own files include this.
+ *
+ * Registers live on a stack of segments that never move: a frame that does not fit goes to the next
+ * segment, so pointers into frames stay good across callbacks. A register that is not in use holds
+ * an uncounted value (head ≤ AD_BOOL): overwriting one needs one test, and unwinding needs no map.
+ *
+ * Globals are numbered slots of one array; a module is a table name → slot. Source positions given
+ * to the core are `base of the proto + instruction`, so one 31-bit number names an instruction.
+ */
+#ifndef GR_VM_STATE_H
+#define GR_VM_STATE_H
+
+#include "chunk.h"
+#include "module.h"
+#include "vm.h"
+
+/* Deepest nesting of calls, scripted or through C. */
+#define GR_MAX_CALLS 20000
+/* The first segment of the register stack, and further ones, in values. */
+#define GR_FIRST_SEGMENT 8192
+#define GR_SEGMENT 65536
+
+typedef struct gr_segment {
+    struct gr_segment *previous, *next;
+    size_t room;
+    gr_value values[];
+} gr_segment;
+
+enum { GR_FRAME_ENTRY = 1 /* its return leaves the loop */ };
+
+typedef struct gr_frame {
+    const gr_insn *pc; /* while another frame runs: the call */
+    gr_value *base;
+    gr_value *result;    /* where the caller wants the value */
+    gr_closure *closure; /* owned; NULL at top level */
+    gr_proto *proto;
+    gr_segment *segment; /* that `base` lies in */
+    uint64_t born;       /* transforms begun when it was entered */
+    uint32_t user_src;   /* in library code: the user's instruction that led here; else 0 */
+    uint32_t flags;
+} gr_frame;
+
+/* What a global variable is known to be. */
+enum {
+    GR_GLOBAL_DEFINED = 1,
+    GR_GLOBAL_PARAM = 2,
+    GR_GLOBAL_ASSIGNED = 4, /* somewhere in what was compiled, by =, := or a path */
+    GR_GLOBAL_LIBRARY = 8,  /* bound lazily from the prelude */
+    GR_GLOBAL_PENDING = 16  /* of the library: bound when it is read first */
+};
+
+typedef struct gr_global {
+    gr_value value;
+    const gr_name *name;
+    gr_module *module;
+    uint32_t flags;
+    uint32_t changed;  /* src of the last definition or assignment */
+    uint32_t *params;  /* ids of a param's leaves, or NULL */
+    uint32_t param_count;
+} gr_global;
+
+struct gr_vm {
+    ad_ctx *ctx;
+    gr_names *names;
+    gr_report report;
+    bool raised;
+    bool interrupted;
+    bool exiting;
+    int exit_status;
+
+    /* registers and calls */
+    gr_segment *segment;
+    gr_frame *frames;
+    uint32_t frame_count, frame_room;
+    uint32_t depth;      /* calls through C included */
+    uint32_t max_calls;
+
+    /* transforms that are under way: when each began; their total so far */
+    uint64_t *active;
+    uint32_t active_count, active_room;
+    uint64_t begun;
+    uint32_t muted; /* inside recomputed checkpoints */
+
+    /* globals and code */
+    gr_global *globals;
+    uint32_t global_count, global_room;
+    gr_proto **protos; /* ordered by src_base */
+    uint32_t proto_count, proto_room;
+    uint32_t next_src;
+    struct gr_library *library; /* modules, the embedded library, sources */
+
+    /* the heap */
+    gr_object *dead;
+    bool sweeping;
+    gr_cell *cells;
+    uint32_t cell_count, cell_limit;
+    gr_layout *root_layout;
+    gr_string **name_strings;
+    uint32_t name_string_room;
+
+    gr_value arguments;
+    void (*write)(void *user, int stream, const char *text, size_t size);
+    void *write_user;
+};
+
+/* A slot's number; made with the name if `name` is new to the module. UINT32_MAX: memory is out. */
+uint32_t gr_global_new(gr_vm *vm, gr_module *module, const gr_name *name);
+
+/* Runs the frame on top until it returns; its value in *out. */
+bool gr_interpret(gr_vm *vm, gr_value *out);
+/* Pushes a frame for a proto without closure (the top level of a chunk) and runs it. */
+bool gr_run_proto(gr_vm *vm, gr_proto *proto, gr_value *out);
+/* Makes room for `count` registers behind `top`. */
+gr_value *gr_stack_reserve(gr_vm *vm, gr_value *top, size_t count);
+/* The instruction that a source number stands for; NULL if it is not (or no longer) known. */
+gr_proto *gr_src_decode(gr_vm *vm, uint32_t src, uint32_t *pc);
+uint32_t gr_current_src(gr_vm *vm);
+
+void gr_object_free(gr_vm *vm, gr_object *object);
+void gr_layouts_free(gr_vm *vm);
+void gr_cells_collect(gr_vm *vm);
+void gr_cells_clear(gr_vm *vm);
+gr_value gr_cell_new(gr_vm *vm, gr_value v);
+
+#endif
