@@ -21,7 +21,7 @@ typedef struct sheet {
     const gr_spec *spec;
     notation notation;
     int decimals;   /* FIXED, SCIENTIFIC */
-    bool elide;
+    bool elide, one_line;
     bool fits;      /* the spec could print every element */
     size_t column;  /* width of every cell; 0: as wide as each is */
     unsigned indent, width;
@@ -201,7 +201,7 @@ static void put_axis(sheet *s, int axis) {
             put_axis(s, axis + 1);
             if (next >= s->t->dims[axis]) break;
             gr_buffer_puts(s->out, ",");
-            if (s->notation == SHORTEST) {
+            if (s->one_line) {
                 gr_buffer_puts(s->out, " ");
                 continue;
             }
@@ -223,14 +223,21 @@ static bool put_short_vector(sheet *s) {
     return false;
 }
 
+/* What literals cannot write. */
+static void put_empty(gr_buffer *out, const ad_tensor *t) {
+    for (int i = 0; i < t->rank; i++)
+        gr_buffer_printf(out, "%s%lld", i == 0 ? "zeros(" : ", ", (long long)t->dims[i]);
+    gr_buffer_puts(out, ")");
+}
+
 bool gr_format_tensor(gr_buffer *out, const ad_tensor *t, gr_tensor_style style, const gr_spec *spec,
                       unsigned indent, unsigned width) {
     sheet s = {.out = out, .t = t, .spec = spec, .fits = true, .indent = indent, .width = width};
     if (t->size == 0 && t->rank > 1) {
-        char shape[160];
-        gr_buffer_printf(out, "zeros%s", ad_shape_text(t->rank, t->dims, shape, sizeof shape));
+        put_empty(out, t);
         return true;
     }
+    s.one_line = style == GR_TENSOR_SOURCE;
     s.elide = style == GR_TENSOR_ALIGNED && t->size > LARGE;
     if (t->dtype == AD_BOOL8)
         s.notation = TRUTH;
@@ -238,7 +245,7 @@ bool gr_format_tensor(gr_buffer *out, const ad_tensor *t, gr_tensor_style style,
         s.notation = SPEC;
     else if (style == GR_TENSOR_ALIGNED)
         choose(&s);
-    if (s.notation != SHORTEST && s.notation != SPEC && t->size > 0) {
+    if (!s.one_line && s.notation != SPEC && t->size > 0) {
         if (t->rank == 1 && put_short_vector(&s)) return true;
         s.column = 1;
         measure_axis(&s, &s.column, 0);
