@@ -78,6 +78,7 @@ ad_ctx *ad_new(const ad_config *config);
 void ad_free(ad_ctx *ctx);
 const ad_error *ad_last_error(const ad_ctx *ctx);
 const char *ad_status_name(ad_status status);
+ad_dtype ad_default_dtype(const ad_ctx *ctx); /* of constructors, as configured */
 
 /* Set from a signal handler or another thread; whoever sees it returns AD_ERR_INTERRUPT soon, within
  * milliseconds. The one who handled the interrupt clears it. */

@@ -83,6 +83,10 @@ volatile sig_atomic_t *ad_interrupt_flag(ad_ctx *ctx) { return &ctx->interrupt; 
 
 /* ---- errors ------------------------------------------------------------------------------- */
 
+ad_dtype ad_default_dtype(const ad_ctx *ctx) {
+    return ctx->config.dtype == AD_F32 ? AD_F32 : AD_F64;
+}
+
 const ad_error *ad_last_error(const ad_ctx *ctx) { return &ctx->error; }
 
 const char *ad_status_name(ad_status status) {
