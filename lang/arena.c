@@ -106,9 +106,8 @@ static bool reserve(gr_buffer *buffer, size_t more) {
     while (capacity - buffer->size <= more && capacity <= SIZE_MAX / 4) capacity *= 2;
     char *text = NULL;
     if (capacity - buffer->size > more) {
-        text = buffer->text
-                   ? ad_mem_resize(buffer->ctx, buffer->text, buffer->capacity, capacity)
-                   : ad_mem_get(buffer->ctx, capacity);
+        text = buffer->text ? ad_mem_resize(buffer->ctx, buffer->text, buffer->capacity, capacity)
+                            : ad_mem_get(buffer->ctx, capacity);
     }
     buffer->failed = !text;
     if (!text) return false;

@@ -106,10 +106,11 @@ typedef enum gr_operator {
 
 /* Flags of a node. */
 enum {
-    GR_PARENTHESISED = 1, /* an expression that stood in its own parentheses; the span excludes them */
-    GR_SUPERSCRIPT = 2,   /* GR_N_BINARY, GR_OP_POW: x²; the span of `right` is that of the digits */
-    GR_BLOCK_BODY = 4,    /* GR_N_FN: { … } rather than = e; `body` is a GR_N_BLOCK */
-    GR_PLACED = 8,        /* GR_N_PIPE: `_` occurs in `right`, which is then evaluated with `_` bound */
+    GR_PARENTHESISED =
+        1, /* an expression that stood in its own parentheses; the span excludes them */
+    GR_SUPERSCRIPT = 2, /* GR_N_BINARY, GR_OP_POW: x²; the span of `right` is that of the digits */
+    GR_BLOCK_BODY = 4,  /* GR_N_FN: { … } rather than = e; `body` is a GR_N_BLOCK */
+    GR_PLACED = 8, /* GR_N_PIPE: `_` occurs in `right`, which is then evaluated with `_` bound */
     GR_TUPLE_WRITTEN = 16, /* GR_N_PARTIAL: the denominator is a tuple, be it of one */
     GR_INNER_PARTIAL = 32, /* GR_N_PARTIAL made by ∂²E/∂x²: it has no text of its own */
     GR_RAW = 64,           /* GR_N_STRING: r"…" */
@@ -129,8 +130,8 @@ typedef struct gr_text {
     uint32_t size;
 } gr_text;
 
-/* {name: value}, {name}, {...value}; in GR_N_PATTERN_RECORD value is a pattern and no spread occurs.
- * For the shorthand {W} value is the GR_N_NAME (GR_N_PATTERN_NAME) node. */
+/* {name: value}, {name}, {...value}; in GR_N_PATTERN_RECORD value is a pattern and no spread
+ * occurs. For the shorthand {W} value is the GR_N_NAME (GR_N_PATTERN_NAME) node. */
 typedef struct gr_record_field {
     const gr_name *name; /* NULL for a spread */
     gr_span name_span;
@@ -181,7 +182,7 @@ typedef struct gr_fn {
     uint32_t parameter_count;
     const gr_signature *result; /* or NULL */
     gr_node *body;              /* an expression, or a GR_N_BLOCK (GR_BLOCK_BODY) */
-    gr_text doc;                /* of a GR_N_DEFINE: the ## lines, without ## and one blank; size 0: none */
+    gr_text doc; /* of a GR_N_DEFINE: the ## lines, without ## and one blank; size 0: none */
 } gr_fn;
 
 /* Part of a template: text, or {value:format}. */
@@ -201,9 +202,10 @@ typedef struct gr_arm {
 struct gr_node {
     uint8_t kind; /* gr_node_kind */
     uint8_t flags;
-    uint8_t op; /* gr_operator of GR_N_UNARY, GR_N_BINARY and GR_N_ASSIGN */
+    uint8_t op;    /* gr_operator of GR_N_UNARY, GR_N_BINARY and GR_N_ASSIGN */
     uint8_t order; /* GR_N_PRIME: how many; GR_N_PARTIAL: the n of ∂ⁿE, on the outermost, else 1 */
     gr_span span;
+    uint32_t slot; /* the compiler's: which variable or function; 0 after parsing */
     union {
         double number;
         gr_text string;
@@ -263,9 +265,9 @@ struct gr_node {
             gr_node *object;
             gr_span marks;
         } prime;
-        /* A denominator is GR_N_NAME or a chain of GR_N_FIELD on one (a place), and possibly one GR_N_INDEX
-         * around that, which picks from the derivative along the axes of the place. ∂²E/∂x∂y is
-         * ∂(∂E/∂y)/∂x: nested nodes, the inner ones flagged GR_INNER_PARTIAL. */
+        /* A denominator is GR_N_NAME or a chain of GR_N_FIELD on one (a place), and possibly one
+         * GR_N_INDEX around that, which picks from the derivative along the axes of the place.
+         * ∂²E/∂x∂y is ∂(∂E/∂y)/∂x: nested nodes, the inner ones flagged GR_INNER_PARTIAL. */
         struct {
             gr_node *numerator;
             gr_node_list wrt; /* more than one only with GR_TUPLE_WRITTEN */
@@ -277,8 +279,9 @@ struct gr_node {
             gr_node *pattern, *value;
             gr_text doc; /* of GR_N_LET and GR_N_PARAM */
         } bind;
-        /* target: GR_N_NAME, GR_N_FIELD, GR_N_INDEX, GR_N_PLACEHOLDER (ignored), GR_N_TUPLE of targets whose
-         * last may be GR_N_SPREAD of one. op: GR_OP_NONE for = and :=, else the operator of += … */
+        /* target: GR_N_NAME, GR_N_FIELD, GR_N_INDEX, GR_N_PLACEHOLDER (ignored), GR_N_TUPLE of
+         * targets whose last may be GR_N_SPREAD of one. op: GR_OP_NONE for = and :=, else the
+         * operator of += … */
         struct {
             gr_node *target, *value;
             gr_span op_span;
@@ -320,7 +323,8 @@ void gr_ast_free(gr_ast *ast);
 const char *gr_node_kind_name(gr_node_kind kind);   /* "call" */
 const char *gr_operator_text(gr_operator operator); /* "+" */
 
-/* One node a line, children indented, "kind begin..end detail"; parts below a fixed depth are "…". */
+/* One node a line, children indented, "kind begin..end detail"; parts below a fixed depth are "…".
+ */
 void gr_dump_ast(gr_buffer *out, const gr_ast *ast);
 
 #endif

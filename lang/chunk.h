@@ -14,7 +14,7 @@
 #include "source.h"
 
 typedef enum gr_opcode {
-#define OPCODE(name, a, b, c) GR_##name,
+#define OPCODE(name, a, b, c) GR_I_##name,
 #include "opcodes.def"
 #undef OPCODE
     GR_OPCODES
@@ -216,6 +216,7 @@ void gr_proto_dump(gr_vm *vm, gr_buffer *out, const gr_proto *proto);
 const char *gr_proto_verify(const gr_proto *proto);
 
 /* The span of an instruction's expression; of its k-th operand (from 1), or that of the whole. */
+void gr_elementwise_free(gr_vm *vm, struct gr_elementwise *e); /* NULL is allowed */
 gr_span gr_proto_span(const gr_proto *proto, uint32_t pc, uint32_t k);
 
 #endif

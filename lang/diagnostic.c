@@ -39,15 +39,19 @@ static const char *format_text(gr_report *report, const char *format, va_list ar
 }
 
 static void append(gr_report *report, gr_diagnostic *diagnostic) {
-    if (report->last) report->last->next = diagnostic;
-    else report->first = diagnostic;
+    if (report->last)
+        report->last->next = diagnostic;
+    else
+        report->first = diagnostic;
     report->last = diagnostic;
 }
 
 static gr_diagnostic *new_diagnostic(gr_report *report, gr_severity severity, gr_diagnostic_id id,
                                      gr_label primary, const char *format, va_list args) {
-    if (severity == GR_SEVERITY_ERROR) report->error_count++;
-    else report->warning_count++;
+    if (severity == GR_SEVERITY_ERROR)
+        report->error_count++;
+    else
+        report->warning_count++;
     gr_diagnostic *diagnostic = gr_arena_alloc(&report->arena, sizeof *diagnostic);
     const char *message = format_text(report, format, args);
     if (!diagnostic || !message) {
@@ -67,8 +71,8 @@ gr_diagnostic *gr_diag_error(gr_report *report, gr_diagnostic_id id, const gr_so
                              gr_span span, const char *format, ...) {
     va_list args;
     va_start(args, format);
-    gr_diagnostic *diagnostic = new_diagnostic(report, GR_SEVERITY_ERROR, id,
-                                               (gr_label){source, span, NULL}, format, args);
+    gr_diagnostic *diagnostic =
+        new_diagnostic(report, GR_SEVERITY_ERROR, id, (gr_label){source, span, NULL}, format, args);
     va_end(args);
     return diagnostic;
 }
@@ -104,8 +108,10 @@ void gr_diag_also(gr_diagnostic *diagnostic, const gr_source *source, gr_span sp
     va_start(args, format);
     secondary->label = (gr_label){source, span, format_text(report, format, args)};
     va_end(args);
-    if (diagnostic->last_secondary) diagnostic->last_secondary->next = secondary;
-    else diagnostic->secondary = secondary;
+    if (diagnostic->last_secondary)
+        diagnostic->last_secondary->next = secondary;
+    else
+        diagnostic->secondary = secondary;
     diagnostic->last_secondary = secondary;
 }
 
@@ -120,8 +126,10 @@ static void add_remark(gr_diagnostic *diagnostic, gr_remark_kind kind, const cha
     }
     remark->kind = kind;
     remark->text = text;
-    if (diagnostic->last_remark) diagnostic->last_remark->next = remark;
-    else diagnostic->remarks = remark;
+    if (diagnostic->last_remark)
+        diagnostic->last_remark->next = remark;
+    else
+        diagnostic->remarks = remark;
     diagnostic->last_remark = remark;
 }
 

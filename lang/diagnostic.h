@@ -79,16 +79,16 @@ void gr_report_clear(gr_report *report); /* forgets everything and gives the mem
 
 /* Appends an error at span of source (NULL: an error without a place). */
 gr_diagnostic *gr_diag_error(gr_report *report, gr_diagnostic_id id, const gr_source *source,
-                        gr_span span, const char *format, ...) GR_PRINTF(5, 6);
+                             gr_span span, const char *format, ...) GR_PRINTF(5, 6);
 gr_diagnostic *gr_diag_warning(gr_report *report, gr_diagnostic_id id, const gr_source *source,
-                          gr_span span, const char *format, ...) GR_PRINTF(5, 6);
+                               gr_span span, const char *format, ...) GR_PRINTF(5, 6);
 
 /* The text under the primary underline. */
 void gr_diag_label(gr_diagnostic *diagnostic, const char *format, ...) GR_PRINTF(2, 3);
 
 /* Another place, possibly in another source. */
 void gr_diag_also(gr_diagnostic *diagnostic, const gr_source *source, gr_span span,
-                        const char *format, ...) GR_PRINTF(4, 5);
+                  const char *format, ...) GR_PRINTF(4, 5);
 
 void gr_diag_note(gr_diagnostic *diagnostic, const char *format, ...) GR_PRINTF(2, 3);
 void gr_diag_help(gr_diagnostic *diagnostic, const char *format, ...) GR_PRINTF(2, 3);

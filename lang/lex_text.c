@@ -31,8 +31,8 @@ size_t gr_invalid_utf8(const char *text, size_t size) {
         }
         utf8proc_int32_t c;
         size_t left = size - at < 4 ? size - at : 4;
-        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)text + at,
-                                              (utf8proc_ssize_t)left, &c);
+        utf8proc_ssize_t n =
+            utf8proc_iterate((const utf8proc_uint8_t *)text + at, (utf8proc_ssize_t)left, &c);
         if (n <= 0) return at;
         at += (size_t)n;
     }
@@ -73,13 +73,16 @@ static void plain_digits(const char *text, uint32_t size, gr_buffer *out) {
 static double number_value(gr_lexer *lexer, const char *text, uint32_t size) {
     double value = 0;
     uint32_t i = 0;
-    while (i < size && i < 15 && isdigit((unsigned char)text[i])) value = value * 10 + (text[i++] - '0');
+    while (i < size && i < 15 && isdigit((unsigned char)text[i]))
+        value = value * 10 + (text[i++] - '0');
     if (i == size) return value; /* at most 15 digits are exact */
     gr_buffer digits;
     gr_buffer_init(&digits, gr_lexicon_ctx(lexer->lexicon));
     plain_digits(text, size, &digits);
-    if (digits.failed) lexer->report->out_of_memory = true;
-    else value = strtod(digits.text, NULL);
+    if (digits.failed)
+        lexer->report->out_of_memory = true;
+    else
+        value = strtod(digits.text, NULL);
     gr_buffer_free(&digits);
     return value;
 }
@@ -88,7 +91,7 @@ static bool is_word_byte(unsigned char c) { return isalnum(c) || c == '_' || c >
 
 /* 0x1F, 0b101, 0o17: their value, or -1. */
 static double based_value(const char *text, uint32_t size) {
-    int base = tolower((unsigned char)text[1]) == 'x' ? 16
+    int base = tolower((unsigned char)text[1]) == 'x'   ? 16
                : tolower((unsigned char)text[1]) == 'b' ? 2
                                                         : 8;
     double value = 0;
@@ -113,8 +116,8 @@ static bool based_number(gr_lexer *lexer, gr_token *token) {
     if (value < 0) return false;
     token->span.end = token->span.begin + end;
     token->number = value;
-    gr_diagnostic *d = gr_lexer_error(lexer, GR_E_malformed_number, token->span,
-                                      "numbers are written in decimal");
+    gr_diagnostic *d =
+        gr_lexer_error(lexer, GR_E_malformed_number, token->span, "numbers are written in decimal");
     gr_diag_help(d, "write `%.0f`", value);
     return true;
 }
@@ -144,7 +147,8 @@ static bool open_ended(gr_lexer *lexer, gr_token *token) {
         return true;
     }
     bool bare = (next == 'e' || next == 'E') && !is_word_byte((unsigned char)after);
-    if (!bare || (after != '+' && after != '-' && after != '\0' && !isspace((unsigned char)after))) {
+    if (!bare ||
+        (after != '+' && after != '-' && after != '\0' && !isspace((unsigned char)after))) {
         return false;
     }
     token->span.end++;
@@ -196,8 +200,9 @@ static void unicode_escape(gr_lexer *lexer, uint32_t begin, gr_buffer *out) {
     if (closed) at++;
     bool valid = closed && value <= 0x10FFFF && !(value >= 0xD800 && value < 0xE000);
     if (!valid) {
-        bad_escape(lexer, begin, at, closed ? "there is no character with this number"
-                                            : "`\\u` is followed by hexadecimal digits in braces");
+        bad_escape(lexer, begin, at,
+                   closed ? "there is no character with this number"
+                          : "`\\u` is followed by hexadecimal digits in braces");
     } else {
         char bytes[4];
         gr_buffer_put(out, bytes, (size_t)gr_put_utf8(value, bytes));
@@ -220,7 +225,8 @@ static void escape(gr_lexer *lexer, gr_buffer *out) {
     case 'u': unicode_escape(lexer, begin, out); break;
     default:
         if (c == '\n' || c == '\0') lexer->at = after;
-        while (lexer->at < lexer->end && ((unsigned char)text[lexer->at] & 0xC0) == 0x80) lexer->at++;
+        while (lexer->at < lexer->end && ((unsigned char)text[lexer->at] & 0xC0) == 0x80)
+            lexer->at++;
         bad_escape(lexer, begin, lexer->at, "there is no such escape in a string");
     }
 }
@@ -449,8 +455,9 @@ static void unknown_character(gr_lexer *lexer, gr_span span, uint32_t c) {
 }
 
 static bool curly_quotes(gr_lexer *lexer, gr_token *token, uint32_t c) {
-    const char *close = c == 0x2018 ? "\xe2\x80\x99" : c == 0x201C || c == 0x201E ? "\xe2\x80\x9d"
-                                                                                  : NULL;
+    const char *close = c == 0x2018                  ? "\xe2\x80\x99"
+                        : c == 0x201C || c == 0x201E ? "\xe2\x80\x9d"
+                                                     : NULL;
     if (!close) return false;
     const char *text = lexer->source->text;
     uint32_t at = token->span.end;

@@ -75,9 +75,9 @@ static bool compile(gr_lexicon *lexicon) {
     if (context && !text.failed) {
         int error;
         PCRE2_SIZE where;
-        lexicon->code = pcre2_compile((PCRE2_SPTR)text.text, text.size,
-                                      PCRE2_UTF | PCRE2_ANCHORED | PCRE2_NO_UTF_CHECK, &error,
-                                      &where, context);
+        lexicon->code =
+            pcre2_compile((PCRE2_SPTR)text.text, text.size,
+                          PCRE2_UTF | PCRE2_ANCHORED | PCRE2_NO_UTF_CHECK, &error, &where, context);
     }
     pcre2_compile_context_free(context);
     gr_buffer_free(&text);
@@ -143,9 +143,8 @@ gr_diagnostic *gr_lexer_error(gr_lexer *lexer, gr_diagnostic_id id, gr_span span
 static void report_invalid(gr_lexer *lexer, size_t at) {
     const gr_source *source = lexer->source;
     gr_span span = {(uint32_t)at, (uint32_t)at + 1};
-    gr_diagnostic *d =
-        gr_lexer_error(lexer, GR_E_invalid_utf8, span, "the source is not UTF-8 at byte offset %zu",
-                       at);
+    gr_diagnostic *d = gr_lexer_error(lexer, GR_E_invalid_utf8, span,
+                                      "the source is not UTF-8 at byte offset %zu", at);
     gr_diag_label(d, "byte 0x%02X", (unsigned char)source->text[at]);
     bool utf16 = at == 0 && source->size >= 2 &&
                  (!memcmp(source->text, "\xff\xfe", 2) || !memcmp(source->text, "\xfe\xff", 2));
@@ -155,8 +154,8 @@ static void report_invalid(gr_lexer *lexer, size_t at) {
 
 bool gr_lexer_init(gr_lexer *lexer, gr_lexicon *lexicon, const gr_source *source,
                    gr_report *report) {
-    *lexer = (gr_lexer){
-        .lexicon = lexicon, .source = source, .report = report, .end = source->size};
+    *lexer =
+        (gr_lexer){.lexicon = lexicon, .source = source, .report = report, .end = source->size};
     size_t invalid = gr_invalid_utf8(source->text, source->size);
     if (invalid < source->size) {
         report_invalid(lexer, invalid);
@@ -183,10 +182,10 @@ static void remember_comment(gr_lexer *lexer, uint32_t end) {
         uint32_t room = lexer->comment_room ? 2 * lexer->comment_room : 32;
         ad_ctx *ctx = lexer->lexicon->ctx;
         size_t bytes = room * sizeof(gr_span);
-        gr_span *more = lexer->comments
-                            ? ad_mem_resize(ctx, lexer->comments,
-                                            lexer->comment_room * sizeof(gr_span), bytes)
-                            : ad_mem_get(ctx, bytes);
+        gr_span *more =
+            lexer->comments
+                ? ad_mem_resize(ctx, lexer->comments, lexer->comment_room * sizeof(gr_span), bytes)
+                : ad_mem_get(ctx, bytes);
         if (!more) {
             lexer->report->out_of_memory = true;
             return;
@@ -220,8 +219,10 @@ static gr_token_kind pass_blanks(gr_lexer *lexer, gr_token *token, uint32_t *end
             continue;
         }
         if (kind == GR_T_NEWLINE && lexer->one_line) return kind;
-        if (kind == GR_T_COMMENT) remember_comment(lexer, *end);
-        else if (kind == GR_T_NEWLINE) newline = true;
+        if (kind == GR_T_COMMENT)
+            remember_comment(lexer, *end);
+        else if (kind == GR_T_NEWLINE)
+            newline = true;
         else if (kind != GR_T_SPACE) {
             token->newline_before = newline;
             return kind;
@@ -247,9 +248,12 @@ static double superscript_value(const char *text, uint32_t size) {
     for (uint32_t i = 0; i < size;) {
         unsigned char c = (unsigned char)text[i];
         unsigned char last = (unsigned char)text[i + (c == 0xC2 ? 1 : 2)];
-        if (c == 0xC2) value = value * 10 + (last == 0xB9 ? 1 : last - 0xB0);
-        else if (last == 0xBB) sign = -1;
-        else value = value * 10 + (last - 0xB0);
+        if (c == 0xC2)
+            value = value * 10 + (last == 0xB9 ? 1 : last - 0xB0);
+        else if (last == 0xBB)
+            sign = -1;
+        else
+            value = value * 10 + (last - 0xB0);
         i += c == 0xC2 ? 2 : 3;
     }
     return sign * value;

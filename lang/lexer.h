@@ -44,7 +44,7 @@ typedef struct gr_token {
 typedef struct gr_lexicon gr_lexicon;
 
 gr_lexicon *gr_lexicon_new(ad_ctx *ctx, gr_names *names); /* NULL when memory is out */
-void gr_lexicon_free(gr_lexicon *lexicon);                 /* NULL is allowed */
+void gr_lexicon_free(gr_lexicon *lexicon);                /* NULL is allowed */
 ad_ctx *gr_lexicon_ctx(const gr_lexicon *lexicon);
 gr_names *gr_lexicon_names(const gr_lexicon *lexicon);
 

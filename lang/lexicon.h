@@ -12,14 +12,15 @@
 gr_diagnostic *gr_lexer_error(gr_lexer *lexer, gr_diagnostic_id id, gr_span span,
                               const char *format, ...) GR_PRINTF(4, 5);
 
-/* Sets the value of a GR_T_NUMBER token and reports what is not written as numbers are; may lengthen
- * the token. */
+/* Sets the value of a GR_T_NUMBER token and reports what is not written as numbers are; may
+ * lengthen the token. */
 void gr_lexer_number(gr_lexer *lexer, gr_token *token);
 
 /* A `'` that is no prime: 'text', reported. */
 void gr_lexer_foreign_quote(gr_lexer *lexer, gr_token *token);
 
-/* A character no row begins with: reported; the token becomes what its twin is, where it has one. */
+/* A character no row begins with: reported; the token becomes what its twin is, where it has one.
+ */
 void gr_lexer_odd(gr_lexer *lexer, gr_token *token);
 
 /* Offset of the first byte that is not UTF-8, or size. */

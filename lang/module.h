@@ -10,6 +10,7 @@
 
 #include "names.h"
 #include "source.h"
+#include "suggest.h"
 #include "vm.h"
 
 typedef struct gr_module {
@@ -30,13 +31,19 @@ void gr_library_close(gr_vm *vm);
 gr_module *gr_module_new(gr_vm *vm, bool library);
 /* The slot of a name in this module alone, or UINT32_MAX. */
 uint32_t gr_module_slot(const gr_module *module, const gr_name *name);
-/* The slot of a name of the prelude, bound (perhaps still pending), or UINT32_MAX. */
+/* The slot that a name of the module means. A name of the prelude gets a slot of the module's own,
+ * pending until it is read: a later definition in the module takes it over. UINT32_MAX: there is none;
+ * `known` is false also for a slot that only code of the prompt has asked for. */
+uint32_t gr_find_global(gr_vm *vm, gr_module *module, const gr_name *name, bool *known);
+/* The slot of prelude.name, or UINT32_MAX. */
 uint32_t gr_prelude_slot(gr_vm *vm, const gr_name *name);
-/* Runs the file of the library that defines a pending global, or makes its builtin. */
-bool gr_prelude_bind(gr_vm *vm, uint32_t slot);
-/* Offers all names in scope to a suggestion. */
-struct gr_suggestion;
-void gr_offer_names(gr_vm *vm, const gr_module *module, struct gr_suggestion *suggestion);
+/* Makes the value of a pending slot: runs the file of the library that defines it, or makes its
+ * builtin. */
+bool gr_bind_pending(gr_vm *vm, uint32_t slot);
+/* Offers names to a suggestion: those of the module, or of module and prelude. */
+
+void gr_offer_globals(gr_vm *vm, const gr_module *module, gr_suggestion *suggestion);
+void gr_offer_names(gr_vm *vm, const gr_module *module, gr_suggestion *suggestion);
 /* The main module: the script's, or the prompt's. */
 gr_module *gr_main_module(gr_vm *vm);
 

@@ -13,7 +13,8 @@
 
 typedef struct gr_name {
     uint32_t hash;
-    uint32_t serial;  /* 0, 1, 2 … in order of first appearance: an index for tables of the owner's */
+    uint32_t
+        serial; /* 0, 1, 2 … in order of first appearance: an index for tables of the owner's */
     uint32_t length;  /* bytes of text */
     uint16_t keyword; /* token kind of a keyword, 0 for a name */
     char text[];      /* NFC, UTF-8, with a NUL behind it */

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the files of the parser share. Each parse_… function returns NULL once something failed
- * (parser.failed), and its callers return NULL in turn up to the innermost list of statements, which
- * skips to the next one. A mistake whose meaning is clear (a habit of another language) is reported
- * without failing, and what was meant is parsed.
+ * (parser.failed), and its callers return NULL in turn up to the innermost list of statements,
+ * which skips to the next one. A mistake whose meaning is clear (a habit of another language) is
+ * reported without failing, and what was meant is parsed.
  *
  * Newlines: parser.newlines says whether they count, which changes with the innermost bracket; it
  * is set before the token behind a bracket is asked for.
@@ -31,8 +31,8 @@ typedef enum gr_level {
 
 typedef struct gr_opener {
     gr_span span;
-    uint8_t kind; /* GR_T_LPAREN, GR_T_LBRACKET, GR_T_LBRACE of a record */
-    bool block;   /* GR_T_LBRACE of a block */
+    uint8_t kind;                     /* GR_T_LPAREN, GR_T_LBRACKET, GR_T_LBRACE of a record */
+    bool block;                       /* GR_T_LBRACE of a block */
     bool newlines, index_item, no_if; /* the parser's state outside of it */
 } gr_opener;
 
@@ -52,6 +52,7 @@ typedef struct gr_parser {
     gr_opener open[GR_MAX_NESTING];
     uint32_t open_count, nesting, operators; /* depths: brackets, all recursion, operators */
     gr_span stray;                           /* the first `_` that no |> has claimed */
+    gr_span slice;                           /* the first colon in the present index */
     gr_span grad_use;                        /* a name with .grad in this statement */
     const gr_name *grad_name;
     const gr_name *word_as, *word_assert, *word_by, *word_new, *word_test, *word_ignore;
@@ -60,8 +61,8 @@ typedef struct gr_parser {
     bool no_if;         /* in the source of a comprehension: `if` begins its filter */
     bool wants_operand; /* an expression must follow */
     bool prompt, incomplete, failed, stopped;
-    bool hints;         /* false in a hint that is tried out */
-    bool colon_blocks;  /* a block was begun with `:`; an `else:` is no second mistake */
+    bool hints;        /* false in a hint that is tried out */
+    bool colon_blocks; /* a block was begun with `:`; an `else:` is no second mistake */
 } gr_parser;
 
 /* ---- parser.c: tokens, errors, memory ------------------------------------------------------ */
@@ -85,8 +86,8 @@ gr_diagnostic *gr_expected(gr_parser *p, const char *what);
 /* Passes a token of this kind, or fails: what it is for is said by `what`. */
 bool gr_expect(gr_parser *p, gr_token_kind kind, const char *what);
 
-/* help: write `code`, if it is one line and parses. */
-void gr_suggest_code(gr_parser *p, gr_diagnostic *diagnostic, const char *format, ...)
+/* help: write `code`, if it is one line and parses; false: nothing was added. */
+bool gr_suggest_code(gr_parser *p, gr_diagnostic *diagnostic, const char *format, ...)
     GR_PRINTF(3, 4);
 
 /* Whether this text parses as a program of its own. */
@@ -94,6 +95,9 @@ bool gr_parses(gr_parser *p, const char *text, size_t size);
 
 /* Text of a span, for "%.*s": as two arguments. */
 #define GR_TEXT(p, s) (int)((s).end - (s).begin), (p)->source->text + (s).begin
+
+/* What is left of the line, without a comment, blanks and one of `strip` at its end. */
+gr_span gr_rest_of_line(const gr_parser *p, uint32_t begin, const char *strip);
 
 /* Begins a recursion that is neither bracket nor operator (fn bodies, chains of prefixes). */
 bool gr_enter(gr_parser *p);
@@ -133,8 +137,11 @@ static inline bool gr_is_word(const gr_token *token) {
 
 gr_node *gr_parse_expression(gr_parser *p);
 gr_node *gr_parse_level(gr_parser *p, gr_level level);
-gr_node *gr_parse_operand(gr_parser *p);                         /* with calls, indices, fields */
+/* Operators behind `left`, which began at `begin`. */
+gr_node *gr_parse_infix(gr_parser *p, gr_node *left, gr_level level, uint32_t begin);
+gr_node *gr_parse_operand(gr_parser *p); /* with calls, indices, fields */
 gr_node *gr_parse_suffixes(gr_parser *p, gr_node *node, uint32_t begin, bool calls);
+gr_node *gr_parse_index(gr_parser *p, gr_node *object, uint32_t begin); /* one [ ] */
 gr_node *gr_parse_parenthesis(gr_parser *p);
 gr_node *gr_parse_string(gr_parser *p);
 gr_node *gr_parse_record(gr_parser *p);
@@ -169,7 +176,8 @@ gr_node *gr_parse_foreign_prefix(gr_parser *p);
 /* `True`, `None`, `f"…"`, `lambda x: e`: NULL where the name is only a name. */
 gr_node *gr_parse_foreign_name(gr_parser *p);
 
-/* A word at the beginning of a statement that begins one in another language; false: none of them. */
+/* A word at the beginning of a statement that begins one in another language; false: none of them.
+ */
 bool gr_foreign_statement(gr_parser *p);
 
 /* Something behind a complete statement that cannot go on there. */

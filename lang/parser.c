@@ -150,15 +150,27 @@ bool gr_parses(gr_parser *p, const char *text, size_t size) {
     return ok;
 }
 
-void gr_suggest_code(gr_parser *p, gr_diagnostic *diagnostic, const char *format, ...) {
-    if (!diagnostic || !p->hints) return;
+bool gr_suggest_code(gr_parser *p, gr_diagnostic *diagnostic, const char *format, ...) {
+    if (!diagnostic || !p->hints) return true;
     char code[240];
     va_list args;
     va_start(args, format);
     int size = vsnprintf(code, sizeof code, format, args);
     va_end(args);
-    if (size < 0 || (size_t)size >= sizeof code || memchr(code, '\n', (size_t)size)) return;
-    if (gr_parses(p, code, (size_t)size)) gr_diag_help(diagnostic, "write `%s`", code);
+    if (size < 0 || (size_t)size >= sizeof code || memchr(code, '\n', (size_t)size)) return false;
+    if (!gr_parses(p, code, (size_t)size)) return false;
+    gr_diag_help(diagnostic, "write `%s`", code);
+    return true;
+}
+
+gr_span gr_rest_of_line(const gr_parser *p, uint32_t begin, const char *strip) {
+    const char *text = p->source->text;
+    gr_span rest = {begin, begin};
+    while (rest.end < p->lexer.end && !strchr("\r\n#", text[rest.end])) rest.end++;
+    while (rest.end > begin && strchr(" \t", text[rest.end - 1])) rest.end--;
+    if (rest.end > begin && strchr(strip, text[rest.end - 1])) rest.end--;
+    while (rest.end > begin && strchr(" \t", text[rest.end - 1])) rest.end--;
+    return rest;
 }
 
 /* ---- depth and brackets ------------------------------------------------------------------- */
@@ -168,9 +180,9 @@ bool gr_enter(gr_parser *p) {
         p->nesting++;
         return true;
     }
-    gr_diagnostic *d = gr_fail(p, GR_E_too_deep, p->token.span,
-                               "brackets, blocks and functions nest deeper than %d levels here",
-                               GR_MAX_NESTING);
+    gr_diagnostic *d =
+        gr_fail(p, GR_E_too_deep, p->token.span,
+                "brackets, blocks and functions nest deeper than %d levels here", GR_MAX_NESTING);
     gr_diag_help(d, "give inner parts names of their own with `let`");
     return false;
 }
@@ -206,8 +218,10 @@ static void report_unclosed(gr_parser *p, const gr_opener *opener) {
     if (lost) {
         gr_diagnostic *d = gr_fail(p, GR_E_unclosed_bracket, opener->span, "this %s is not closed",
                                    gr_token_shown(opener->kind));
-        if (t->kind != GR_T_END) gr_diag_also(d, p->source, t->span, "%s is missing here", close);
-        else gr_diag_note(d, "the file ends before its %s", close);
+        if (t->kind != GR_T_END)
+            gr_diag_also(d, p->source, t->span, "%s is missing here", close);
+        else
+            gr_diag_note(d, "the file ends before its %s", close);
         return;
     }
     char what[40];
@@ -311,6 +325,27 @@ void gr_ast_free(gr_ast *ast) {
     gr_arena_free(&arena);
 }
 
+/* Mistakes are found inside out; they are told from top to bottom. */
+static void sort_errors(gr_report *report, size_t before) {
+    gr_diagnostic **head = &report->first;
+    while (before-- > 0 && *head) head = &(*head)->next;
+    gr_diagnostic *rest = *head;
+    *head = NULL;
+    while (rest) {
+        gr_diagnostic *d = rest, **at = head;
+        rest = rest->next;
+        while (*at && (*at)->primary.span.begin <= d->primary.span.begin &&
+               d->id != GR_E_too_many_errors) {
+            at = &(*at)->next;
+        }
+        while (*at && d->id == GR_E_too_many_errors) at = &(*at)->next;
+        d->next = *at;
+        *at = d;
+    }
+    report->last = report->first;
+    while (report->last && report->last->next) report->last = report->last->next;
+}
+
 static void run(gr_parser *p, bool hints) {
     p->newlines = true;
     p->hints = hints;
@@ -348,7 +383,9 @@ static gr_parse_status parse(gr_lexicon *lexicon, const gr_source *source, unsig
     p->prompt = flags & GR_PARSE_PROMPT;
     gr_buffer_init(&p->scratch, ctx);
     gr_buffer_init(&p->text, ctx);
+    size_t diagnostics = report->error_count + report->warning_count;
     run(p, hints);
+    if (!report->out_of_memory) sort_errors(report, diagnostics);
     bool bad = report->error_count > p->first_errors || report->out_of_memory || p->failed;
     gr_parse_status status = p->incomplete ? GR_PARSE_INCOMPLETE
                              : bad         ? GR_PARSE_ERROR
@@ -357,8 +394,10 @@ static gr_parse_status parse(gr_lexicon *lexicon, const gr_source *source, unsig
     gr_buffer_free(&p->scratch);
     gr_buffer_free(&p->text);
     ad_mem_put(ctx, p, sizeof *p);
-    if (status == GR_PARSE_OK) *out = ast;
-    else gr_ast_free(ast);
+    if (status == GR_PARSE_OK)
+        *out = ast;
+    else
+        gr_ast_free(ast);
     return status;
 }
 

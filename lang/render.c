@@ -72,9 +72,12 @@ static cell cell_at(const char *text, uint32_t at, uint32_t end, unsigned column
 }
 
 static void put_cell(gr_buffer *out, const char *text, uint32_t at, cell c) {
-    if (text[at] == '\t') gr_buffer_fill(out, ' ', c.width);
-    else if (c.printable) gr_buffer_put(out, text + at, c.bytes);
-    else gr_buffer_puts(out, "\xef\xbf\xbd");
+    if (text[at] == '\t')
+        gr_buffer_fill(out, ' ', c.width);
+    else if (c.printable)
+        gr_buffer_put(out, text + at, c.bytes);
+    else
+        gr_buffer_puts(out, "\xef\xbf\xbd");
 }
 
 /* A message: newlines stay and indent what follows. */
@@ -141,8 +144,10 @@ static window make_window(const renderer *r, const gr_source *source, gr_span li
 
 static void put_gutter(const renderer *r, uint32_t line) {
     color(r, BLUE);
-    if (line) gr_buffer_printf(r->out, "%*u |", r->gutter, line);
-    else gr_buffer_printf(r->out, "%*s |", r->gutter, "");
+    if (line)
+        gr_buffer_printf(r->out, "%*u |", r->gutter, line);
+    else
+        gr_buffer_printf(r->out, "%*s |", r->gutter, "");
     color(r, PLAIN);
 }
 
@@ -284,8 +289,10 @@ static void put_places(renderer *r, const gr_diagnostic *diagnostic) {
 static void put_remarks(const renderer *r, const gr_diagnostic *diagnostic, bool calls) {
     for (const gr_remark *remark = diagnostic->remarks; remark; remark = remark->next) {
         if ((remark->kind == GR_REMARK_CALL) != calls) continue;
-        if (calls) gr_buffer_puts(r->out, "  ");
-        else colored(r, CYAN, remark->kind == GR_REMARK_NOTE ? "note: " : "help: ");
+        if (calls)
+            gr_buffer_puts(r->out, "  ");
+        else
+            colored(r, CYAN, remark->kind == GR_REMARK_NOTE ? "note: " : "help: ");
         put_text(r, remark->text, calls ? 2 : 6);
         gr_buffer_put(r->out, "\n", 1);
     }

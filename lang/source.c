@@ -97,8 +97,10 @@ uint32_t gr_source_line(const gr_source *source, uint32_t offset) {
     uint32_t low = 0, high = source->line_count;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (source->lines[middle] <= offset) low = middle;
-        else high = middle;
+        if (source->lines[middle] <= offset)
+            low = middle;
+        else
+            high = middle;
     }
     return low + 1;
 }

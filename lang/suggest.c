@@ -78,8 +78,8 @@ void gr_suggest_offer(gr_suggestion *suggestion, const char *candidate, size_t s
     size_t wanted = suggestion->wanted_size;
     if (size > 4 * wanted + 8 || suggestion->distance == 0) return;
     if (size == wanted && !memcmp(candidate, suggestion->wanted, size)) return;
-    unsigned distance = gr_edit_distance(suggestion->wanted, wanted, candidate, size,
-                                         suggestion->distance - 1);
+    unsigned distance =
+        gr_edit_distance(suggestion->wanted, wanted, candidate, size, suggestion->distance - 1);
     if (distance >= suggestion->distance) return;
     suggestion->distance = distance;
     suggestion->best = candidate;

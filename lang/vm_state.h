@@ -48,7 +48,8 @@ enum {
     GR_GLOBAL_PARAM = 2,
     GR_GLOBAL_ASSIGNED = 4, /* somewhere in what was compiled, by =, := or a path */
     GR_GLOBAL_LIBRARY = 8,  /* bound lazily from the prelude */
-    GR_GLOBAL_PENDING = 16  /* of the library: bound when it is read first */
+    GR_GLOBAL_DECLARED = 32, /* by a definition that was compiled, perhaps not yet run */
+    GR_GLOBAL_PENDING = 16   /* of the library: bound when it is read first */
 };
 
 typedef struct gr_global {

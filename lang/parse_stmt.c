@@ -1,0 +1,829 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Statements, blocks, functions and `if`. A list of statements is where a mistake ends: the parser
+ * skips to the next line that can begin a statement of the same block and goes on.
+ */
+#include "parse.h"
+
+#include <string.h>
+
+/* ---- documentation ------------------------------------------------------------------------ */
+
+static bool alone_on_line(const gr_source *source, uint32_t begin) {
+    const char *text = source->text;
+    while (begin > 0 && (text[begin - 1] == ' ' || text[begin - 1] == '\t')) begin--;
+    return begin == 0 || text[begin - 1] == '\n' || (begin == 3 && (unsigned char)text[2] == 0xBF);
+}
+
+static bool is_doc(const gr_source *source, gr_span comment) {
+    return comment.end - comment.begin >= 2 && source->text[comment.begin + 1] == '#' &&
+           alone_on_line(source, comment.begin);
+}
+
+/* The run of ## lines that ends on the line above `begin`: index of the first, count. */
+static uint32_t doc_run(const gr_parser *p, uint32_t begin, uint32_t *first) {
+    uint32_t end = p->lexer.comment_count, line = gr_source_line(p->source, begin);
+    while (end > 0 && p->lexer.comments[end - 1].begin >= begin) end--;
+    uint32_t i = end;
+    for (; i > 0; i--, line--) {
+        gr_span comment = p->lexer.comments[i - 1];
+        bool above = gr_source_line(p->source, comment.begin) + 1 == line;
+        if (!above || !is_doc(p->source, comment)) break;
+    }
+    *first = i;
+    return end - i;
+}
+
+static gr_text documentation(gr_parser *p, uint32_t begin) {
+    gr_text none = {"", 0};
+    if (!p->lexer.comment_count || !alone_on_line(p->source, begin)) return none;
+    uint32_t first, count = doc_run(p, begin, &first);
+    if (!count) return none;
+    p->text.size = 0;
+    for (uint32_t i = first; i < first + count; i++) {
+        gr_span line = p->lexer.comments[i];
+        line.begin += 2;
+        if (line.begin < line.end && p->source->text[line.begin] == ' ') line.begin++;
+        if (i > first) gr_buffer_put(&p->text, "\n", 1);
+        gr_buffer_put(&p->text, p->source->text + line.begin, line.end - line.begin);
+    }
+    return gr_take_text(p, p->text.text, p->text.size);
+}
+
+/* ---- functions ---------------------------------------------------------------------------- */
+
+/* fn f(x) { W: x }: the fields of a record where statements stand. */
+static bool record_as_block(gr_parser *p) {
+    gr_lexer saved = p->lexer;
+    p->lexer.quiet = true;
+    gr_token first = gr_lexer_next(&p->lexer, false), second = gr_lexer_next(&p->lexer, false);
+    p->lexer = saved;
+    if (first.kind == GR_T_SPREAD) return true;
+    if (!gr_is_word(&first)) return false;
+    return second.kind == GR_T_COLON || (second.kind == GR_T_COMMA && first.kind == GR_T_NAME);
+}
+
+static gr_node *fn_record_body(gr_parser *p, const gr_fn *fn) {
+    gr_span brace = p->token.span;
+    uint32_t end = p->last_end;
+    gr_node *record = gr_parse_record(p);
+    if (!record) return NULL;
+    gr_diagnostic *d =
+        gr_complain(p, GR_E_block_as_expression, brace, "`{` begins a block here, not a record");
+    gr_diag_label(d, "a body in braces is a list of statements");
+    gr_suggest_code(p, d, "%.*s = %.*s", GR_TEXT(p, ((gr_span){fn->head.begin, end})),
+                    GR_TEXT(p, record->span));
+    return record;
+}
+
+static void fn_without_body(gr_parser *p, const gr_fn *fn) {
+    const gr_token *t = &p->token;
+    if (t->kind == GR_T_ARROW) {
+        gr_diagnostic *d =
+            gr_fail(p, GR_E_foreign_habit, t->span, "the value of a function stands behind `=`");
+        gr_span rest = gr_rest_of_line(p, t->span.end, "");
+        gr_suggest_code(p, d, "%.*s =%.*s", GR_TEXT(p, fn->head), GR_TEXT(p, rest));
+        gr_diag_note(d, "the shape of a result is written as `: [B, M]`");
+    } else if (gr_begins_operand(t) && !t->newline_before) {
+        uint32_t begin = t->span.begin;
+        gr_span at = t->span;
+        if (!gr_parse_expression(p)) return;
+        gr_span body = gr_from(p, begin);
+        gr_diagnostic *d =
+            gr_fail(p, GR_E_expected_token, at, "expected `=` before the value of the function");
+        gr_suggest_code(p, d, "%.*s = %.*s", GR_TEXT(p, fn->head), GR_TEXT(p, body));
+    } else {
+        gr_diagnostic *d = gr_expected(p, "`=` and a value, or a block in braces");
+        gr_suggest_code(p, d, "%.*s { }", GR_TEXT(p, fn->head));
+    }
+}
+
+static gr_node *fn_body(gr_parser *p, const gr_fn *fn) {
+    if (gr_at(p, GR_T_LBRACE) && !p->token.newline_before) {
+        return record_as_block(p) ? fn_record_body(p, fn) : gr_parse_block(p, "the parameters");
+    }
+    if (!gr_at(p, GR_T_ASSIGN)) {
+        fn_without_body(p, fn);
+        return NULL;
+    }
+    gr_advance(p);
+    size_t errors = p->report->error_count;
+    gr_node *body = gr_parse_expression(p);
+    bool block = body && body->kind == GR_N_BLOCK && p->report->error_count > errors;
+    if (block && p->report->last && p->report->last->id == GR_E_block_as_expression) {
+        gr_diag_help(p->report->last, "leave the `=` out: `%.*s { }`", GR_TEXT(p, fn->head));
+    }
+    return body;
+}
+
+static bool fn_name(gr_parser *p, gr_fn *fn) {
+    gr_token t = p->token;
+    if (t.kind != GR_T_NAME) {
+        if (gr_is_word(&t)) {
+            gr_fail(p, GR_E_bad_pattern, t.span, "`%s` is a keyword and cannot name a function",
+                    t.name->text);
+        } else {
+            gr_expected(p, "the name of the function");
+        }
+        return false;
+    }
+    fn->name = t.name;
+    fn->name_span = t.span;
+    gr_advance(p);
+    return true;
+}
+
+gr_node *gr_parse_fn(gr_parser *p, bool named) {
+    uint32_t begin = p->token.span.begin;
+    gr_fn fn = {0};
+    gr_advance(p);
+    if (named && !fn_name(p, &fn)) return NULL;
+    if (!named && gr_at(p, GR_T_NAME)) {
+        gr_diagnostic *d = gr_fail(p, GR_E_misplaced_statement, p->token.span,
+                                   "a function in an expression has no name");
+        gr_suggest_code(p, d, "fn(x) = x");
+        return NULL;
+    }
+    if (!gr_parse_parameters(p, &fn)) return NULL;
+    if (gr_at(p, GR_T_COLON)) {
+        gr_advance(p);
+        fn.result = gr_parse_signature(p);
+        if (!fn.result) return NULL;
+    }
+    fn.head = gr_from(p, begin);
+    if (!gr_enter(p)) return NULL;
+    fn.body = fn_body(p, &fn);
+    gr_leave(p);
+    gr_node *node = fn.body ? GR_MAKE(p, GR_N_FN, fn, gr_from(p, begin)) : NULL;
+    if (!node) return NULL;
+    if (fn.body->kind == GR_N_BLOCK) node->flags |= GR_BLOCK_BODY;
+    node->as.fn = gr_arena_copy(&p->ast->arena, &fn, sizeof fn);
+    if (!node->as.fn) p->report->out_of_memory = p->failed = true;
+    return node;
+}
+
+/* ---- blocks and if ------------------------------------------------------------------------ */
+
+gr_node *gr_parse_block(gr_parser *p, const char *after) {
+    if (p->failed) return NULL;
+    if (!gr_at(p, GR_T_LBRACE)) {
+        gr_no_block(p, after);
+        return NULL;
+    }
+    uint32_t begin = p->token.span.begin;
+    if (!gr_open(p, true)) return NULL;
+    gr_node *block = gr_parse_statements(p, true);
+    if (!gr_close(p) || !block) return NULL;
+    block->span = gr_from(p, begin);
+    return block;
+}
+
+/* if x = 3 */
+static gr_node *condition(gr_parser *p) {
+    uint32_t begin = p->token.span.begin;
+    gr_node *node = gr_parse_expression(p);
+    if (!node || !gr_at(p, GR_T_ASSIGN)) return node;
+    gr_span left = gr_from(p, begin), sign = p->token.span;
+    gr_advance(p);
+    uint32_t right_begin = p->token.span.begin;
+    if (!gr_parse_expression(p)) return NULL;
+    gr_span right = gr_from(p, right_begin);
+    gr_diagnostic *d = gr_complain(p, GR_E_foreign_habit, sign, "`=` assigns; `==` compares");
+    gr_suggest_code(p, d, "%.*s == %.*s", GR_TEXT(p, left), GR_TEXT(p, right));
+    return node;
+}
+
+static bool word_is(const gr_token *token, const char *text) {
+    return token->kind == GR_T_NAME && !strcmp(token->name->text, text);
+}
+
+static bool at_elif(const gr_parser *p) {
+    const gr_token *t = &p->token;
+    return word_is(t, "elif") || word_is(t, "elsif") || word_is(t, "elseif");
+}
+
+/* Behind a `}`: else, else if, or elif; true where another arm begins. */
+static bool next_arm(gr_parser *p, gr_node **otherwise) {
+    if (at_elif(p)) {
+        gr_span word = p->token.span;
+        gr_advance(p);
+        gr_diagnostic *d =
+            gr_complain(p, GR_E_foreign_habit, word, "`%.*s` is not a keyword", GR_TEXT(p, word));
+        gr_diag_help(d, "write `else if`");
+        return true;
+    }
+    if (!gr_accept(p, GR_T_ELSE)) return false;
+    if (gr_accept(p, GR_T_IF)) return true;
+    *otherwise = gr_parse_block(p, "`else`");
+    return false;
+}
+
+gr_node *gr_parse_if(gr_parser *p) {
+    uint32_t begin = p->token.span.begin;
+    size_t mark = p->scratch.size;
+    gr_node *otherwise = NULL;
+    gr_advance(p);
+    do {
+        gr_arm arm = {.condition = condition(p)};
+        if (arm.condition) arm.body = gr_parse_block(p, "the condition");
+        if (!arm.body) break;
+        gr_push(p, &arm, sizeof arm);
+    } while (!p->failed && next_arm(p, &otherwise));
+    if (p->failed) {
+        p->scratch.size = mark;
+        return NULL;
+    }
+    uint32_t count;
+    gr_arm *arms = gr_pop_list(p, mark, sizeof *arms, &count);
+    gr_node *node = GR_MAKE(p, GR_N_IF, branch, gr_from(p, begin));
+    if (!node) return NULL;
+    node->as.branch.arms = arms;
+    node->as.branch.count = count;
+    node->as.branch.otherwise = otherwise;
+    return node;
+}
+
+/* ---- let, param, assignments -------------------------------------------------------------- */
+
+static void foreign_binding(gr_parser *p, gr_span pattern, const gr_node *node) {
+    const gr_token *t = &p->token;
+    bool name = node->kind == GR_N_PATTERN_NAME;
+    if (t->kind == GR_T_COLON) {
+        gr_diagnostic *d =
+            gr_fail(p, GR_E_foreign_habit, t->span, "a variable has no declared type");
+        gr_span rest = gr_rest_of_line(p, t->span.end, ";");
+        const char *text = p->source->text;
+        while (rest.begin < rest.end && text[rest.begin] != '=') rest.begin++;
+        gr_suggest_code(p, d, "let %.*s %.*s", GR_TEXT(p, pattern), GR_TEXT(p, rest));
+    } else if (t->kind == GR_T_COMMA) {
+        gr_diagnostic *d = gr_fail(p, GR_E_bad_pattern, t->span,
+                                   "several names are bound by a pattern in parentheses");
+        uint32_t end = t->span.end;
+        while (end < p->lexer.end && !strchr("=\n", p->source->text[end])) end++;
+        while (end > t->span.end && p->source->text[end - 1] == ' ') end--;
+        gr_suggest_code(p, d, "let (%.*s) = value", (int)(end - pattern.begin),
+                        p->source->text + pattern.begin);
+    } else if (t->kind == GR_T_LPAREN && name) {
+        gr_diagnostic *d =
+            gr_fail(p, GR_E_foreign_habit, t->span, "a function is defined with `fn`");
+        gr_suggest_code(p, d, "fn %s(x) = x", node->as.name->text);
+    } else if (t->kind == GR_T_NAME && name && !strcmp(node->as.name->text, "mut")) {
+        gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, pattern, "every variable can be changed");
+        gr_suggest_code(p, d, "let %.*s = 0", GR_TEXT(p, t->span));
+    } else {
+        gr_expected(p, "`=` and a value");
+    }
+}
+
+static bool binding_sign(gr_parser *p, gr_span pattern, const gr_node *node, const char *word) {
+    if (gr_accept(p, GR_T_ASSIGN)) return true;
+    if (!gr_at(p, GR_T_UPDATE)) {
+        foreign_binding(p, pattern, node);
+        return false;
+    }
+    gr_span sign = p->token.span;
+    gr_advance(p);
+    gr_diagnostic *d = gr_complain(p, GR_E_expected_token, sign,
+                                   "`%s` binds with `=`; `:=` changes what is there", word);
+    gr_diag_help(d, "write `=`, or leave `%s` out", word);
+    return true;
+}
+
+static gr_node *binding(gr_parser *p, gr_node_kind kind) {
+    uint32_t begin = p->token.span.begin;
+    const char *word = kind == GR_N_LET ? "let" : "param";
+    gr_text doc = documentation(p, begin);
+    gr_advance(p);
+    uint32_t pattern_begin = p->token.span.begin;
+    gr_node *pattern = gr_parse_pattern(p);
+    if (!pattern || !binding_sign(p, gr_from(p, pattern_begin), pattern, word)) return NULL;
+    gr_node *value = gr_parse_expression(p);
+    gr_node *node = value ? GR_MAKE(p, kind, bind, gr_from(p, begin)) : NULL;
+    if (!node) return NULL;
+    node->as.bind.pattern = pattern;
+    node->as.bind.value = value;
+    node->as.bind.doc = doc;
+    return node;
+}
+
+static bool assignment_sign(const gr_token *token, gr_operator *op) {
+    *op = GR_OP_NONE;
+    switch (token->kind) {
+    case GR_T_ASSIGN:
+    case GR_T_UPDATE: return true;
+    case GR_T_ADD_TO: *op = GR_OP_ADD; return true;
+    case GR_T_SUB_FROM: *op = GR_OP_SUB; return true;
+    case GR_T_MUL_BY: *op = GR_OP_MUL; return true;
+    case GR_T_DIV_BY: *op = GR_OP_DIV; return true;
+    default: return false;
+    }
+}
+
+static bool is_place(const gr_node *node) {
+    for (;;) {
+        if (node->kind == GR_N_NAME) return true;
+        if (node->kind == GR_N_FIELD)
+            node = node->as.field.object;
+        else if (node->kind == GR_N_INDEX)
+            node = node->as.index.object;
+        else
+            return false;
+    }
+}
+
+static bool bad_target(gr_parser *p, const gr_node *node) {
+    gr_diagnostic *d = gr_fail(p, GR_E_bad_target, node->span, "this cannot be assigned to");
+    bool function = node->kind == GR_N_CALL && node->as.call.callee->kind == GR_N_NAME;
+    if (function) {
+        gr_diag_label(d, "the value of a call");
+        gr_span rest = gr_rest_of_line(p, node->span.begin, ";");
+        gr_suggest_code(p, d, "fn %.*s", GR_TEXT(p, rest));
+    } else if (node->kind == GR_N_TENSOR) {
+        gr_diag_label(d, "a pattern is written with `( )`");
+    } else {
+        gr_diag_label(d, "a variable, a field, an index or a tuple of these can be assigned to");
+    }
+    return false;
+}
+
+static bool check_member(gr_parser *p, const gr_node *node, bool last);
+
+static bool check_targets(gr_parser *p, const gr_node_list *list) {
+    for (uint32_t i = 0; i < list->count; i++) {
+        if (!check_member(p, list->items[i], i + 1 == list->count)) return false;
+    }
+    return true;
+}
+
+/* Recursion follows brackets, which are limited. */
+static bool check_member(gr_parser *p, const gr_node *node, bool last) {
+    if (node->kind == GR_N_SPREAD && last) node = node->as.spread;
+    if (node->kind == GR_N_TUPLE) return check_targets(p, &node->as.list);
+    return node->kind == GR_N_PLACEHOLDER || is_place(node) || bad_target(p, node);
+}
+
+static bool check_target(gr_parser *p, const gr_node *node, gr_operator op) {
+    if (op == GR_OP_NONE) return check_member(p, node, false);
+    return is_place(node) || bad_target(p, node);
+}
+
+static void grad_field(gr_parser *p, const gr_node *target, gr_span whole) {
+    bool same = p->grad_use.end && target->kind == GR_N_NAME && target->as.name == p->grad_name;
+    if (!same) return;
+    gr_span use = p->grad_use;
+    gr_span before = {whole.begin, use.begin}, after = {use.end, whole.end};
+    gr_diagnostic *d =
+        gr_complain(p, GR_E_foreign_habit, use, "a variable does not carry its gradient with it");
+    gr_diag_label(d, "a derivative is asked for where it is needed");
+    gr_suggest_code(p, d, "%.*s∂E/∂%s%.*s", GR_TEXT(p, before), p->grad_name->text,
+                    GR_TEXT(p, after));
+}
+
+static gr_node *assignment(gr_parser *p, gr_node *target, gr_operator op, uint32_t begin) {
+    gr_token sign = p->token;
+    p->stray = (gr_span){0, 0};
+    if (!check_target(p, target, op)) return NULL;
+    gr_advance(p);
+    gr_node *value = gr_parse_expression(p);
+    gr_operator second;
+    if (value && assignment_sign(&p->token, &second)) {
+        gr_diagnostic *d = gr_fail(p, GR_E_misplaced_statement, p->token.span,
+                                   "an assignment is a statement and has no value");
+        gr_diag_help(d, "assign on two lines");
+    }
+    gr_node *node = value ? GR_MAKE(p, GR_N_ASSIGN, assign, gr_from(p, begin)) : NULL;
+    if (!node) return NULL;
+    node->op = (uint8_t)op;
+    node->as.assign.target = target;
+    node->as.assign.value = value;
+    node->as.assign.op_span = sign.span;
+    node->as.assign.update = sign.kind == GR_T_UPDATE;
+    grad_field(p, target, node->span);
+    return p->failed ? NULL : node;
+}
+
+/* x **= 2, x ^= 2 */
+static gr_node *power_by(gr_parser *p, uint32_t begin) {
+    gr_span left = gr_from(p, begin), sign = p->token.span;
+    gr_advance(p);
+    uint32_t right_begin = p->token.span.begin;
+    gr_node *value = gr_parse_expression(p);
+    if (!value) return NULL;
+    gr_span right = gr_from(p, right_begin);
+    gr_diagnostic *d =
+        gr_complain(p, GR_E_foreign_habit, sign, "there is no `%.*s`", GR_TEXT(p, sign));
+    gr_suggest_code(p, d, "%.*s = %.*s ^ %.*s", GR_TEXT(p, left), GR_TEXT(p, left),
+                    GR_TEXT(p, right));
+    return value;
+}
+
+static gr_node *expression_or_assignment(gr_parser *p) {
+    uint32_t begin = p->token.span.begin;
+    gr_node *node = gr_parse_expression(p);
+    gr_operator op;
+    if (!node || p->token.newline_before) return node;
+    if (assignment_sign(&p->token, &op)) return assignment(p, node, op, begin);
+    if (gr_at(p, GR_T_POWER_BY)) return power_by(p, begin);
+    return node;
+}
+
+/* ---- the other statements ----------------------------------------------------------------- */
+
+static gr_node *loop_node(gr_parser *p, gr_node_kind kind, gr_node *pattern, gr_node *source,
+                          gr_node *body, uint32_t begin) {
+    gr_node *node = body ? GR_MAKE(p, kind, loop, gr_from(p, begin)) : NULL;
+    if (!node) return NULL;
+    node->as.loop.pattern = pattern;
+    node->as.loop.source = source;
+    node->as.loop.body = body;
+    return node;
+}
+
+/* for i in 1:n { */
+static void colon_range(gr_parser *p, uint32_t begin) {
+    gr_token next = gr_peek(p);
+    if (!gr_at(p, GR_T_COLON) || next.newline_before || !gr_begins_operand(&next)) return;
+    gr_span low = gr_from(p, begin), colon = p->token.span;
+    gr_advance(p);
+    uint32_t high_begin = p->token.span.begin;
+    if (!gr_parse_expression(p)) return;
+    gr_span high = gr_from(p, high_begin);
+    gr_diagnostic *d;
+    if (gr_at(p, GR_T_LBRACE)) {
+        d = gr_complain(p, GR_E_foreign_habit, colon, "ranges are written with `..`");
+        gr_diag_note(d, "a range ends before its upper bound: `0..3` is 0, 1, 2");
+        gr_suggest_code(p, d, "%.*s..%.*s", GR_TEXT(p, low), GR_TEXT(p, high));
+    } else {
+        d = gr_fail(p, GR_E_foreign_habit, colon, "the body of a loop stands in braces");
+        gr_suggest_code(p, d, "for x in %.*s { %.*s }", GR_TEXT(p, low), GR_TEXT(p, high));
+    }
+}
+
+static gr_node *for_loop(gr_parser *p) {
+    uint32_t begin = p->token.span.begin;
+    gr_advance(p);
+    gr_node *pattern = gr_parse_pattern(p);
+    if (pattern && gr_at(p, GR_T_ASSIGN)) {
+        gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, p->token.span,
+                                   "a `for` names what it runs over behind `in`");
+        gr_diag_help(d, "write `for %.*s in 0..n { }`", GR_TEXT(p, pattern->span));
+    }
+    if (!pattern || !gr_expect(p, GR_T_IN, "`in` and what the loop runs over")) return NULL;
+    uint32_t source_begin = p->token.span.begin;
+    gr_node *source = gr_parse_expression(p);
+    if (source) colon_range(p, source_begin);
+    gr_node *body = p->failed ? NULL : gr_parse_block(p, "the head of the loop");
+    return loop_node(p, GR_N_FOR, pattern, source, body, begin);
+}
+
+static gr_node *while_loop(gr_parser *p) {
+    uint32_t begin = p->token.span.begin;
+    gr_advance(p);
+    gr_node *test = condition(p);
+    gr_node *body = test ? gr_parse_block(p, "the condition") : NULL;
+    return loop_node(p, GR_N_WHILE, NULL, test, body, begin);
+}
+
+static gr_node *single_word(gr_parser *p, gr_node_kind kind) {
+    gr_span span = p->token.span;
+    gr_advance(p);
+    return GR_MAKE(p, kind, result, span);
+}
+
+static gr_node *return_statement(gr_parser *p) {
+    uint32_t begin = p->token.span.begin;
+    gr_advance(p);
+    gr_node *value = NULL;
+    bool ends = p->token.newline_before || gr_at(p, GR_T_END) || gr_at(p, GR_T_RBRACE) ||
+                gr_at(p, GR_T_SEMICOLON);
+    if (!ends) {
+        value = gr_parse_expression(p);
+        if (!value) return NULL;
+    }
+    gr_node *node = GR_MAKE(p, GR_N_RETURN, result, gr_from(p, begin));
+    if (node) node->as.result = value;
+    return node;
+}
+
+static void foreign_import(gr_parser *p) {
+    gr_token t = p->token;
+    gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, t.span,
+                               "a module is imported by the path of its file, in quotes");
+    if (t.kind == GR_T_NAME) {
+        const gr_name *as = t.name;
+        gr_advance(p);
+        if (gr_at_word(p, p->word_as)) gr_advance(p);
+        if (gr_at(p, GR_T_NAME)) as = p->token.name;
+        gr_suggest_code(p, d, "import \"%s.nn\" as %s", t.name->text, as->text);
+    } else {
+        gr_diag_help(d, "write `import \"path.nn\" as m`");
+    }
+}
+
+static void import_without_name(gr_parser *p, const gr_node *path) {
+    if (path->kind != GR_N_STRING || p->failed) return;
+    const char *text = path->as.string.bytes, *base = strrchr(text, '/');
+    base = base ? base + 1 : text;
+    const char *dot = strchr(base, '.');
+    int size = dot ? (int)(dot - base) : (int)strlen(base);
+    gr_diagnostic *d = gr_expected(p, "`as` and a name for the module");
+    gr_suggest_code(p, d, "import \"%s\" as %.*s", text, size, base);
+}
+
+static gr_node *import_statement(gr_parser *p) {
+    uint32_t begin = p->token.span.begin;
+    gr_advance(p);
+    if (!gr_at(p, GR_T_QUOTE)) {
+        foreign_import(p);
+        return NULL;
+    }
+    gr_node *path = gr_parse_string(p);
+    if (path && path->kind != GR_N_STRING) {
+        gr_fail(p, GR_E_bad_interpolation, path->span, "the path of an import is a plain string");
+    }
+    if (!path || p->failed) return NULL;
+    if (!gr_at_word(p, p->word_as) || p->token.newline_before) {
+        import_without_name(p, path);
+        return NULL;
+    }
+    gr_advance(p);
+    gr_token name = p->token;
+    if (!gr_expect(p, GR_T_NAME, "a name for the module")) return NULL;
+    gr_node *node = GR_MAKE(p, GR_N_IMPORT, import, gr_from(p, begin));
+    if (!node) return NULL;
+    node->as.import.path = path->as.string;
+    node->as.import.path_span = path->span;
+    node->as.import.name = name.name;
+    node->as.import.name_span = name.span;
+    return node;
+}
+
+/* assert (e, "message"), which would assert a tuple */
+static void asserted_tuple(gr_parser *p, const gr_node *node) {
+    if (node->kind != GR_N_TUPLE || node->as.list.count != 2) return;
+    gr_span first = node->as.list.items[0]->span, second = node->as.list.items[1]->span;
+    gr_diagnostic *d =
+        gr_complain(p, GR_E_foreign_habit, node->span, "`assert` stands without parentheses");
+    gr_suggest_code(p, d, "assert %.*s, %.*s", GR_TEXT(p, first), GR_TEXT(p, second));
+}
+
+static gr_node *assert_statement(gr_parser *p) {
+    uint32_t begin = p->token.span.begin;
+    gr_advance(p);
+    gr_node *test = gr_parse_expression(p), *message = NULL;
+    if (!test) return NULL;
+    asserted_tuple(p, test);
+    if (gr_accept(p, GR_T_COMMA) && !(message = gr_parse_expression(p))) return NULL;
+    gr_node *node = GR_MAKE(p, GR_N_ASSERT, assertion, gr_from(p, begin));
+    if (!node) return NULL;
+    node->as.assertion.condition = test;
+    node->as.assertion.message = message;
+    return node;
+}
+
+static gr_node *test_block(gr_parser *p) {
+    gr_span word = p->token.span;
+    gr_advance(p);
+    gr_node *name = gr_parse_string(p);
+    if (name && name->kind != GR_N_STRING) {
+        gr_fail(p, GR_E_bad_interpolation, name->span, "the name of a test is a plain string");
+    }
+    gr_node *body = name ? gr_parse_block(p, "the name of the test") : NULL;
+    gr_node *node = body ? GR_MAKE(p, GR_N_TEST, test, gr_from(p, word.begin)) : NULL;
+    if (!node) return NULL;
+    if (p->open_count) {
+        gr_complain(p, GR_E_misplaced_statement, word, "tests stand at the top level of a file");
+    }
+    node->as.test.name = name->as.string;
+    node->as.test.name_span = name->span;
+    node->as.test.body = body;
+    return node;
+}
+
+static gr_node *definition(gr_parser *p) {
+    gr_token next = gr_peek(p);
+    if (next.kind == GR_T_LPAREN) return expression_or_assignment(p);
+    uint32_t begin = p->token.span.begin;
+    gr_text doc = documentation(p, begin);
+    gr_node *fn = gr_parse_fn(p, true);
+    gr_node *node = fn ? GR_MAKE(p, GR_N_DEFINE, define, gr_from(p, begin)) : NULL;
+    if (!node) return NULL;
+    fn->as.fn->doc = doc;
+    node->as.define = fn;
+    return node;
+}
+
+/* ---- names that begin statements ---------------------------------------------------------- */
+
+static bool asserts(gr_parser *p) {
+    if (!gr_at_word(p, p->word_assert)) return false;
+    gr_token next = gr_peek(p);
+    if (next.newline_before) return false;
+    if (next.kind == GR_T_MINUS) return !next.blank_after;
+    return gr_begins_operand(&next);
+}
+
+static bool tests(gr_parser *p) {
+    if (!gr_at_word(p, p->word_test)) return false;
+    gr_token next = gr_peek(p);
+    return next.kind == GR_T_QUOTE && !next.newline_before;
+}
+
+static gr_node *name_statement(gr_parser *p) {
+    if (asserts(p)) return assert_statement(p);
+    if (tests(p)) return test_block(p);
+    if (gr_foreign_statement(p)) return NULL;
+    return expression_or_assignment(p);
+}
+
+/* |> at the beginning of an input of the prompt goes on from ans. */
+static gr_node *pipe_from_ans(gr_parser *p) {
+    uint32_t begin = p->token.span.begin;
+    gr_node *node = GR_MAKE(p, GR_N_NAME, name, ((gr_span){begin, begin}));
+    const gr_name *ans = gr_intern_ascii(gr_lexicon_names(p->lexicon), "ans", 3);
+    if (!node || !ans) return NULL;
+    node->as.name = ans;
+    return gr_parse_infix(p, node, GR_LEVEL_PIPE, begin);
+}
+
+static gr_node *statement(gr_parser *p) {
+    switch (p->token.kind) {
+    case GR_T_LET: return binding(p, GR_N_LET);
+    case GR_T_PARAM: return binding(p, GR_N_PARAM);
+    case GR_T_FN: return definition(p);
+    case GR_T_FOR: return for_loop(p);
+    case GR_T_WHILE: return while_loop(p);
+    case GR_T_BREAK: return single_word(p, GR_N_BREAK);
+    case GR_T_CONTINUE: return single_word(p, GR_N_CONTINUE);
+    case GR_T_RETURN: return return_statement(p);
+    case GR_T_IMPORT: return import_statement(p);
+    case GR_T_NAME: return name_statement(p);
+    case GR_T_PIPE:
+        if (p->prompt && !p->scratch.size && !p->open_count) return pipe_from_ans(p);
+        break;
+    default: break;
+    }
+    return gr_foreign_statement(p) ? NULL : expression_or_assignment(p);
+}
+
+/* ---- lists of statements, and going on after a mistake ------------------------------------ */
+
+/* A string is passed as one: what stands in it is no bracket. */
+static void skip_string(gr_parser *p) {
+    gr_token quote = p->token;
+    bool quiet = p->lexer.quiet;
+    p->lexer.quiet = true;
+    while (p->text.size = 0, gr_lexer_string(&p->lexer, &quote, &p->text) == GR_PIECE_BRACE) {
+        const char *text = p->source->text;
+        while (p->lexer.at < p->lexer.end && !strchr("}\"\n", text[p->lexer.at])) p->lexer.at++;
+    }
+    p->lexer.quiet = quiet;
+}
+
+static bool begins_statement(const gr_token *token) {
+    switch (token->kind) {
+    case GR_T_LET:
+    case GR_T_PARAM:
+    case GR_T_WHILE:
+    case GR_T_RETURN:
+    case GR_T_BREAK:
+    case GR_T_CONTINUE:
+    case GR_T_IMPORT: return true;
+    default: return false;
+    }
+}
+
+static bool closes_something(const gr_parser *p, uint32_t level) {
+    uint8_t kind = p->token.kind;
+    uint8_t opener = kind == GR_T_RPAREN     ? GR_T_LPAREN
+                     : kind == GR_T_RBRACKET ? GR_T_LBRACKET
+                                             : GR_T_LBRACE;
+    for (uint32_t i = p->open_count; i > level; i--) {
+        if (p->open[i - 1].kind == opener) return true;
+    }
+    return false;
+}
+
+static void skip_bracket(gr_parser *p, uint32_t level) {
+    uint8_t kind = p->token.kind;
+    bool opens = kind == GR_T_LPAREN || kind == GR_T_LBRACKET || kind == GR_T_LBRACE;
+    bool closes = kind == GR_T_RPAREN || kind == GR_T_RBRACKET || kind == GR_T_RBRACE;
+    if (opens && p->open_count < GR_MAX_NESTING) {
+        p->open[p->open_count++] = (gr_opener){.span = p->token.span, .kind = kind};
+    }
+    if (closes && closes_something(p, level)) {
+        uint8_t opener = kind == GR_T_RPAREN     ? GR_T_LPAREN
+                         : kind == GR_T_RBRACKET ? GR_T_LBRACKET
+                                                 : GR_T_LBRACE;
+        while (p->open[p->open_count - 1].kind != opener) p->open_count--;
+        p->open_count--;
+    }
+}
+
+/* Whether the parser can go on with the current token in the list of statements of this level. */
+static bool can_resume(gr_parser *p, uint32_t level, bool moved) {
+    const gr_token *t = &p->token;
+    bool brace = t->kind == GR_T_RBRACE && !closes_something(p, level);
+    if (t->kind == GR_T_END || (brace && level)) return true;
+    if (!moved) return false;
+    if (p->open_count == level) {
+        return t->kind == GR_T_SEMICOLON ||
+               (t->line_start && t->kind != GR_T_ELSE && !gr_continues(p));
+    }
+    uint8_t innermost = p->open[p->open_count - 1].kind;
+    return t->line_start && begins_statement(t) && innermost != GR_T_LBRACE;
+}
+
+static void recover(gr_parser *p, uint32_t level, uint32_t begin) {
+    bool moved = p->token.span.begin != begin;
+    p->newlines = true;
+    while (!can_resume(p, level, moved)) {
+        skip_bracket(p, level);
+        if (gr_at(p, GR_T_QUOTE)) skip_string(p);
+        gr_advance(p);
+        moved = true;
+    }
+    p->open_count = level;
+    p->failed = false;
+}
+
+/* A newline, `;`, the end of the block or of the source. */
+static void end_statement(gr_parser *p, const gr_node *node) {
+    if (p->failed) return;
+    const gr_token *t = &p->token;
+    if (p->stray.end) {
+        gr_diagnostic *d =
+            gr_fail(p, GR_E_bad_placeholder, p->stray, "`_` stands for a value only right of `|>`");
+        gr_diag_help(d, "write `x |> f(y, _)` to say where the value goes");
+        return;
+    }
+    bool ends = t->newline_before || t->kind == GR_T_END || t->kind == GR_T_SEMICOLON ||
+                (t->kind == GR_T_RBRACE && p->open_count);
+    if (!ends)
+        gr_unexpected(p, node);
+    else if (gr_is_expression(node->kind))
+        gr_check_habits(p, node);
+}
+
+typedef struct saved {
+    gr_span stray;
+    size_t mark;
+    uint32_t open_count, nesting, operators;
+    bool one_line, index_item, no_if;
+} saved;
+
+static saved save(const gr_parser *p) {
+    return (saved){p->stray,     p->scratch.size,   p->open_count, p->nesting,
+                   p->operators, p->lexer.one_line, p->index_item, p->no_if};
+}
+
+static void restore(gr_parser *p, const saved *s) {
+    p->scratch.size = s->mark;
+    p->nesting = s->nesting;
+    p->operators = s->operators;
+    p->lexer.one_line = s->one_line;
+    p->index_item = s->index_item;
+    p->no_if = s->no_if;
+    p->stray = s->stray;
+}
+
+/* False: there is no going on. */
+static bool one_statement(gr_parser *p) {
+    saved before = save(p);
+    uint32_t begin = p->token.span.begin;
+    p->stray = p->grad_use = (gr_span){0, 0};
+    p->wants_operand = false;
+    gr_node *node = statement(p);
+    p->wants_operand = false;
+    if (node) end_statement(p, node);
+    if (!p->failed && node) {
+        p->stray = before.stray;
+        gr_push(p, &node, sizeof node);
+        return !p->failed;
+    }
+    if (p->incomplete || p->stopped || p->report->out_of_memory) return false;
+    restore(p, &before);
+    recover(p, before.open_count, begin);
+    return true;
+}
+
+gr_node *gr_parse_statements(gr_parser *p, bool block) {
+    size_t mark = p->scratch.size;
+    uint32_t begin = p->token.span.begin;
+    bool more = !p->failed;
+    while (more) {
+        while (gr_at(p, GR_T_SEMICOLON)) gr_advance(p);
+        if (gr_at(p, GR_T_END) || (block && gr_at(p, GR_T_RBRACE))) break;
+        more = one_statement(p);
+    }
+    if (!more) {
+        p->failed = true;
+        p->scratch.size = mark;
+        return NULL;
+    }
+    gr_node_list list = gr_pop_nodes(p, mark);
+    gr_span span = block ? gr_from(p, begin) : (gr_span){0, p->source->size};
+    gr_node *node = GR_MAKE(p, GR_N_BLOCK, block, span);
+    if (node) node->as.block = list;
+    return node;
+}
