@@ -161,7 +161,7 @@ bool gr_want_shape(gr_vm *vm, const gr_call *call, uint32_t i, bool rest, int *r
 }
 
 bool gr_want_path(gr_vm *vm, const gr_call *call, uint32_t i, char **out, size_t *bytes) {
-    gr_string *s;
+    gr_string *s = NULL;
     if (!gr_want_string(vm, call, i, &s)) return false;
     if (s->length == 0 || memchr(s->bytes, '\0', s->length)) {
         gr_raise_argument(vm, call, i, GR_E_wrong_value, "a file name is not empty and has no NUL in it");

@@ -13,10 +13,10 @@
 
 #include <string.h>
 
-typedef enum { OPERAND, INTS, INT, NUM, FLAG, TEXT } role;
+typedef enum { OPERAND, INTS, INT, NUM, FLAG, TEXT } role_kind;
 
 typedef struct parameter {
-    role role;
+    role_kind role;
     bool rest;
     const char *standard; /* the text of the default value, NULL if there is none */
     size_t standard_length;
@@ -41,10 +41,10 @@ typedef struct binding {
 
 static const char *skip_blanks(const char *p) { return p + strspn(p, " "); }
 
-static role role_of(const char *p) {
+static role_kind role_of(const char *p) {
     static const struct {
         const char *word;
-        role role;
+        role_kind role;
     } words[] = {{"ints", INTS}, {"int", INT}, {"num", NUM}, {"flag", FLAG}, {"text", TEXT}};
     for (size_t i = 0; i < sizeof words / sizeof *words; i++)
         if (strncmp(p, words[i].word, strlen(words[i].word)) == 0) return words[i].role;
@@ -92,7 +92,7 @@ static bool set_text(binding *b, ad_arg *arg, uint32_t i) {
     return true;
 }
 
-static bool set_attribute(binding *b, role role, uint32_t i) {
+static bool set_attribute(binding *b, role_kind role, uint32_t i) {
     ad_arg *arg = &b->args[b->attributes];
     arg->given = true;
     bool flag = false;
@@ -144,7 +144,7 @@ static void rest_items(const gr_call *call, size_t *count, const gr_value **item
     }
 }
 
-static bool bind_rest(binding *b, role role) {
+static bool bind_rest(binding *b, role_kind role) {
     size_t count;
     const gr_value *items;
     gr_call *call = b->call;
@@ -194,21 +194,21 @@ static bool bind_parameter(binding *b, const parameter *p, uint32_t i) {
 static bool bind(binding *b) {
     uint32_t i = 0;
     for (const char *p = b->row->signature; p && *p;) {
-        parameter parameter;
+        parameter next;
         bool is_axis;
         if (*p == '*') {
             p = strchr(p, ',');
             p = p ? skip_blanks(p + 1) : NULL;
             continue;
         }
-        p = read_parameter(p, &parameter, &is_axis);
-        if (parameter.role != OPERAND && b->attributes == AD_MAX_ARGS) break;
-        if (parameter.rest) {
-            if (!bind_rest(b, parameter.role)) return false;
+        p = read_parameter(p, &next, &is_axis);
+        if (next.role != OPERAND && b->attributes == AD_MAX_ARGS) break;
+        if (next.rest) {
+            if (!bind_rest(b, next.role)) return false;
             continue;
         }
         if (is_axis) b->has_axis = true, b->axis_given = gr_given(b->call, i);
-        if (!bind_parameter(b, &parameter, i++)) return false;
+        if (!bind_parameter(b, &next, i++)) return false;
     }
     return true;
 }
