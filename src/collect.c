@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: MIT */
+/* collect.c - what nobody can ask for any more is reclaimed, in two passes over the segments.
+ *
+ * Up, in the order of construction: an entry is askable if a value holds it or an operand is askable.
+ * A gradient is askable if something *below* its numerator is: that the numerator itself is held says
+ * nothing about its gradient. For what has nothing askable below, the set of parameters whose older
+ * versions it came from is worked out.
+ *
+ * Down: an entry is kept if a value holds it or a kept entry uses it, and an operand is askable. What
+ * is wanted but reaches nothing askable becomes a CUT: a value without a past, with its set. A kept
+ * gradient one of whose denominators is not askable needs everything in between as it is (F_WHOLE).
+ *
+ * Segments without survivors are recycled; one whose survivors are all held cuts of one set shrinks to
+ * a remnant of 4 bytes each. */
+#include "tape.h"
+
+#include <string.h>
+
+enum { FIRST_ENTRIES = 16384, FIRST_BYTES = 4 << 20 };
+
+typedef struct collector {
+    ad_ctx *ctx;
+    ad_tape *t;
+    bool failed;          /* no memory for sets: nothing is freed this time */
+    uint32_t whole_limit; /* oldest denominator that a kept gradient needs, 0 if none */
+    uint64_t alive;
+    size_t bytes;
+} collector;
+
+static tape_entry *entry_at(const collector *c, uint32_t node) {
+    return node ? ad_at(c->t, node) : NULL;
+}
+
+static bool askable(const collector *c, uint32_t node) {
+    const tape_entry *e = entry_at(c, node);
+    return e && e->flags & F_ASK;
+}
+
+/* ---- up ----------------------------------------------------------------------------------- */
+
+static uint32_t set_at(const collector *c, uint32_t node) {
+    if (!node) return 0;
+    const ad_segment *s = ad_seg(c->t, node);
+    return s->sets ? s->sets[node & SEG_MASK] : 0;
+}
+
+static void put_set(collector *c, ad_segment *s, uint32_t i, uint32_t set) {
+    if (!set) return;
+    if (!s->sets) {
+        s->sets = ad_mem_get(c->ctx, SEG_SIZE * sizeof *s->sets);
+        if (!s->sets) {
+            c->failed = true;
+            return;
+        }
+        memset(s->sets, 0, SEG_SIZE * sizeof *s->sets);
+    }
+    s->sets[i] = set;
+}
+
+static uint32_t own_set(collector *c, const tape_entry *e) {
+    if (e->op == E_CUT) return e->a;
+    if (e->op != E_LEAF || !e->b || !(e->flags & F_OLD)) return 0;
+    uint32_t set = ad_set_single(c->ctx, e->b);
+    if (!set) c->failed = true;
+    return set;
+}
+
+/* Of a gradient: something below its numerator, or a tracked seed. */
+static bool gradient_below(const collector *c, const ad_payload *p) {
+    for (int i = 0; i < p->ny; i++) {
+        const tape_entry *y = entry_at(c, p->in[i]);
+        if (y && y->flags & F_BELOW) return true;
+    }
+    for (int i = p->ny; i < 2 * p->ny; i++)
+        if (askable(c, p->in[i])) return true;
+    return false;
+}
+
+static bool tangent_below(const collector *c, const ad_payload *p) {
+    for (int i = 0; i < p->nin; i++) {
+        const tape_entry *e = entry_at(c, p->in[i]);
+        if (e && i < p->ny ? e->flags & F_BELOW : e && e->flags & F_ASK) return true;
+    }
+    return false;
+}
+
+static bool find_below(const collector *c, const tape_entry *e) {
+    const uint32_t *in;
+    uint32_t pair[2];
+    if (e->op == E_GRAD) return gradient_below(c, e->payload);
+    if (e->op == E_JVP) return tangent_below(c, e->payload);
+    if (e->op == E_OUT) return ad_at(c->t, e->a)->flags & F_BELOW;
+    int n = ad_operands(e, &in, pair);
+    for (int i = 0; i < n; i++)
+        if (askable(c, in[i])) return true;
+    return false;
+}
+
+static void find_set(collector *c, ad_segment *s, uint32_t i) {
+    const tape_entry *e = &s->e[i];
+    const uint32_t *in;
+    uint32_t pair[2], set = own_set(c, e);
+    int n = ad_operands(e, &in, pair);
+    for (int k = 0; k < n; k++) {
+        uint32_t more = set_at(c, in[k]);
+        if (!more || more == set) continue;
+        set = ad_set_union(c->ctx, set, more);
+        if (!set) c->failed = true;
+    }
+    put_set(c, s, i, set);
+}
+
+static void go_up(collector *c) {
+    for (ad_segment *s = c->t->first; s; s = s->next) {
+        for (uint32_t i = s->id == 0; i < s->used; i++) {
+            tape_entry *e = &s->e[i];
+            if (e->op == E_FREE) continue;
+            e->flags &= (uint8_t)~F_COLLECT;
+            if (find_below(c, e)) e->flags |= F_BELOW;
+            if (e->held || e->flags & F_BELOW) e->flags |= F_ASK;
+            if (!(e->flags & F_BELOW)) find_set(c, s, i);
+        }
+    }
+}
+
+/* ---- down --------------------------------------------------------------------------------- */
+
+static bool older_than_limit(const collector *c, uint32_t node) {
+    return c->whole_limit && node != c->whole_limit && ad_newer(c->t, c->whole_limit, node);
+}
+
+/* A kept entry's operands are wanted; as they are, if it was. */
+static void want_operands(collector *c, const tape_entry *e) {
+    const uint32_t *in;
+    uint32_t pair[2];
+    int n = ad_operands(e, &in, pair);
+    for (int i = 0; i < n; i++) {
+        if (!in[i]) continue;
+        tape_entry *x = ad_at(c->t, in[i]);
+        x->flags |= F_KEEP;
+        if (e->flags & F_WHOLE && !older_than_limit(c, in[i])) x->flags |= F_WHOLE;
+    }
+}
+
+/* Denominators keep their identity; one that is not askable makes the way to it whole. */
+static void want_denominators(collector *c, const tape_entry *e) {
+    const ad_payload *p = e->payload;
+    int first = e->op == E_GRAD ? 2 * p->ny : p->ny;
+    bool whole = false;
+    for (int i = first; i < first + p->nwrt; i++) {
+        if (!p->in[i]) continue;
+        ad_at(c->t, p->in[i])->flags |= F_KEEP;
+        if (askable(c, p->in[i])) continue;
+        whole = true;
+        if (!c->whole_limit || ad_newer(c->t, c->whole_limit, p->in[i])) c->whole_limit = p->in[i];
+    }
+    for (int i = 0; whole && i < p->ny; i++)
+        if (p->in[i]) ad_at(c->t, p->in[i])->flags |= F_WHOLE;
+}
+
+static void free_payload(collector *c, tape_entry *e) {
+    if (e->flags & F_PAYLOAD) ad_payload_free(c->ctx, e->payload);
+    e->flags &= (uint8_t)~F_PAYLOAD;
+}
+
+static void bury(collector *c, tape_entry *e) {
+    free_payload(c, e);
+    e->op = E_FREE;
+    e->flags = 0;
+}
+
+static void cut(collector *c, const ad_segment *s, tape_entry *e) {
+    double num = e->flags & F_TENSOR ? 0 : ad_entry_number(e);
+    if (e->flags & F_PAYLOAD && e->payload->nout > 1) num = 0;
+    free_payload(c, e);
+    e->num = num;
+    e->a = s->sets ? s->sets[e - s->e] : 0;
+    e->b = 0;
+    e->op = E_CUT;
+    e->flags &= (uint8_t)~F_OLD;
+}
+
+static size_t payload_bytes(const ad_payload *p) {
+    size_t bytes = p->bytes;
+    for (int i = 0; i < p->nin + p->nout; i++) {
+        ad_value v = p->saved[i];
+        if (v.kind == AD_TENSOR) bytes += (size_t)v.tensor->size * ad_dtype_size(v.tensor->dtype);
+    }
+    return bytes;
+}
+
+static void settle(collector *c, const ad_segment *s, tape_entry *e) {
+    bool wanted = e->held || e->flags & (F_KEEP | F_WHOLE);
+    if (!wanted) {
+        bury(c, e);
+        return;
+    }
+    c->alive++;
+    bool stays = e->flags & (F_BELOW | F_WHOLE) || e->op == E_CUT ||
+                 (e->op == E_LEAF && (e->held || !(e->flags & F_OLD)));
+    if (!stays) {
+        cut(c, s, e);
+        return;
+    }
+    if (e->op == E_GRAD || e->op == E_JVP) want_denominators(c, e);
+    if (e->op == E_LEAF && !(e->flags & (F_BELOW | F_WHOLE))) e->a = 0; /* its link leads nowhere */
+    want_operands(c, e);
+    if (e->flags & F_PAYLOAD) c->bytes += payload_bytes(e->payload);
+}
+
+static void go_down(collector *c) {
+    for (ad_segment *s = c->t->last; s; s = s->prev)
+        for (uint32_t i = s->used; i-- > (s->id == 0);)
+            if (s->e[i].op != E_FREE) settle(c, s, &s->e[i]);
+}
+
+/* ---- values that were revived out of remnants ---------------------------------------------- */
+
+/* A fresh cut that no kept entry uses is not needed: the next use makes another. Those that stay have
+ * F_KEEP, so their segments do not shrink. */
+static void drop_revived(collector *c) {
+    ad_map *m = &c->t->revived;
+    for (uint32_t i = 0; i < m->room;) {
+        uint32_t fresh = m->key[i] ? m->value[i] : 0;
+        if (!fresh || ad_at(c->t, fresh)->flags & F_KEEP) {
+            i++;
+            continue;
+        }
+        tape_entry *e = ad_at(c->t, fresh);
+        ad_map_remove(m, m->key[i]); /* the hole is closed: look at this place again */
+        ad_unhold(c->ctx, fresh);
+        if (e->held) continue;
+        bury(c, e);
+        c->alive--;
+    }
+}
+
+/* ---- segments ----------------------------------------------------------------------------- */
+
+/* All survivors are held cuts of one set that no kept entry uses? Then how many. */
+static uint32_t shrinkable(const ad_segment *s, uint32_t *set) {
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->used; i++) {
+        const tape_entry *e = &s->e[i];
+        if (e->op == E_FREE) continue;
+        if (e->op != E_CUT || e->flags & F_KEEP || e->held == HELD_MAX) return 0;
+        if (n && e->a != *set) return 0;
+        *set = e->a;
+        n++;
+    }
+    return n;
+}
+
+static void shrink(collector *c, ad_segment *s, uint32_t n, uint32_t set) {
+    ad_remnant *r = ad_mem_get(c->ctx, sizeof *r + n * sizeof r->item[0]);
+    if (!r) return;
+    *r = (ad_remnant){.seq = s->seq, .id = s->id, .set = set, .room = n, .live = n};
+    for (uint32_t i = 0; i < s->used; i++) {
+        const tape_entry *e = &s->e[i];
+        if (e->op == E_FREE) continue;
+        if (!r->count) r->src = e->src;
+        r->item[r->count++] = i << 22 | e->held;
+    }
+    c->t->table[s->id] = (uintptr_t)r | 1;
+    ad_segment_drop(c->ctx, s, false);
+}
+
+static bool any_survivor(const ad_segment *s) {
+    for (uint32_t i = s->id == 0; i < s->used; i++)
+        if (s->e[i].op != E_FREE) return true;
+    return s->id == 0;
+}
+
+static void recycle(collector *c) {
+    for (ad_segment *s = c->t->first, *next; s; s = next) {
+        uint32_t set = 0;
+        next = s->next;
+        if (s->sets) ad_mem_put(c->ctx, s->sets, SEG_SIZE * sizeof *s->sets);
+        s->sets = NULL;
+        if (s == c->t->last) continue;
+        if (!any_survivor(s)) {
+            ad_segment_drop(c->ctx, s, true);
+            continue;
+        }
+        uint32_t n = s->id ? shrinkable(s, &set) : 0;
+        if (n) shrink(c, s, n, set);
+    }
+}
+
+/* ---- parameters --------------------------------------------------------------------------- */
+
+static void name_parameters(collector *c) {
+    ad_tape *t = c->t;
+    for (uint32_t id = 1; id < t->param_count; id++)
+        t->params[id].named = t->params[id].has_old = false;
+    for (const ad_segment *s = t->first; s; s = s->next)
+        for (uint32_t i = s->id == 0; i < s->used; i++) {
+            const tape_entry *e = &s->e[i];
+            if (e->op == E_CUT) ad_set_name(t, e->a, s->seq);
+            if (e->op != E_LEAF || !e->b) continue;
+            ad_param_info *p = &t->params[e->b];
+            p->named = true;
+            if (!(e->flags & F_OLD)) continue;
+            if (!p->has_old || s->seq < p->oldest) p->oldest = s->seq;
+            p->has_old = true;
+        }
+    for (uint32_t id = 0; id < t->table_used; id++)
+        if (ad_is_remnant(t->table[id])) {
+            const ad_remnant *r = ad_remnant_of(t->table[id]);
+            ad_set_name(t, r->set, r->seq);
+        }
+    ad_sets_sweep(c->ctx);
+    for (uint32_t id = 1; id < t->param_count; id++) {
+        ad_param_info *p = &t->params[id];
+        if (p->used && p->dropped && !p->named) *p = (ad_param_info){0};
+    }
+    t->param_hint = 1;
+}
+
+/* ---- when --------------------------------------------------------------------------------- */
+
+static bool due(const ad_tape *t) {
+    uint64_t entries = t->alive > FIRST_ENTRIES ? t->alive : FIRST_ENTRIES;
+    size_t bytes = t->bytes_alive / 2 > FIRST_BYTES ? t->bytes_alive / 2 : FIRST_BYTES;
+    return t->since > entries || t->bytes_since > bytes;
+}
+
+void ad_collect(ad_ctx *ctx, bool force) {
+    ad_tape *t = ctx->tape;
+    if (t->sweeping || !(force || due(t))) return;
+    collector c = {.ctx = ctx, .t = t};
+    go_up(&c);
+    if (!c.failed) {
+        go_down(&c);
+        drop_revived(&c);
+        t->alive = c.alive;
+        t->bytes_alive = c.bytes;
+    }
+    recycle(&c);
+    if (!c.failed) name_parameters(&c);
+    t->recorded += t->since;
+    t->since = t->bytes_since = 0;
+    t->collections++;
+}

@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: MIT */
+/* forward.c - tangents, from the denominators up to y, through needed entries only.
+ *
+ * The pages of a sweep in ascending order. Tangents are values in one table by node; none is given
+ * back before the end, since what a gradient on the way unrolls into refers to all of them. */
+#include "sweep.h"
+
+#include <string.h>
+
+typedef struct forward {
+    ad_sweep *s;
+    ad_ctx *ctx;
+    bool record;
+} forward;
+
+/* Tangents live in slots of whole values, whatever the mode. */
+static ad_value *tangent_slot(forward *f, uint32_t node) {
+    ad_page *p = node ? ad_page_at(f->s, node) : NULL;
+    if (!p || !p->slots) return NULL;
+    ad_value *v = (ad_value *)p->slots + (node & SEG_MASK);
+    return v->head == AD_ABSENT_HEAD ? NULL : v;
+}
+
+/* Takes `v` over. */
+static ad_status set_tangent(forward *f, uint32_t node, ad_value v) {
+    ad_page *p = ad_page_at(f->s, node);
+    if (!p) {
+        ad_release(f->ctx, v);
+        return AD_OK;
+    }
+    if (!p->slots) {
+        ad_value *slots = ad_mem_get(f->ctx, SEG_SIZE * sizeof *slots);
+        if (!slots) {
+            ad_release(f->ctx, v);
+            return AD_ERR_MEMORY;
+        }
+        for (uint32_t i = 0; i < SEG_SIZE; i++) slots[i].head = AD_ABSENT_HEAD;
+        p->slots = slots;
+    }
+    ad_value *slot = (ad_value *)p->slots + (node & SEG_MASK);
+    if (slot->head != AD_ABSENT_HEAD) ad_release(f->ctx, *slot);
+    *slot = v;
+    return AD_OK;
+}
+
+static void drop_tangents(forward *f, ad_page *p) {
+    ad_value *slots = p->slots;
+    if (!slots) return;
+    for (uint32_t i = 0; i < SEG_SIZE; i++)
+        if (slots[i].head != AD_ABSENT_HEAD) ad_release(f->ctx, slots[i]);
+    ad_mem_put(f->ctx, slots, SEG_SIZE * sizeof *slots);
+    p->slots = NULL;
+}
+
+static ad_status add_to(forward *f, uint32_t src, ad_value *sum, ad_value v) {
+    ad_value in[2] = {*sum, v}, out;
+    if (sum->head == AD_ABSENT_HEAD) {
+        *sum = v;
+        return AD_OK;
+    }
+    ad_status st = ad_apply(f->ctx, AD_OP_ADD, src, 2, in, NULL, &out);
+    ad_release(f->ctx, *sum);
+    ad_release(f->ctx, v);
+    sum->head = AD_ABSENT_HEAD;
+    if (st == AD_OK) *sum = out;
+    return st;
+}
+
+/* ---- entries ------------------------------------------------------------------------------ */
+
+static ad_status push_scalar(forward *f, uint32_t node, const tape_entry *e) {
+    ad_value sum = {.head = AD_ABSENT_HEAD};
+    for (int k = 0; k < 2; k++) {
+        const ad_value *t = tangent_slot(f, k ? e->b : e->a);
+        if (!t) continue;
+        ad_value d;
+        ad_status st = ad_recorded_product(f->ctx, e, k, node, *t, &d);
+        if (st == AD_OK) st = add_to(f, e->src, &sum, d);
+        if (st != AD_OK) return st;
+    }
+    return sum.head == AD_ABSENT_HEAD ? AD_OK : set_tangent(f, node, sum);
+}
+
+/* A tangent of the result's shape: broadcasting may have left it smaller. */
+static ad_status fit(forward *f, const tape_entry *e, int k, ad_value v, ad_value *out) {
+    ad_type type;
+    ad_payload_type(e->payload, e->payload->nin + k, &type);
+    return ad_conform(f->ctx, e->src, v, &type, out);
+}
+
+static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_payload *p = e->payload;
+    ad_value in[2 * AD_MAX_OPERANDS], out;
+    uint64_t given = 0;
+    int n = p->nin;
+    for (int i = 0; i < p->nin; i++) {
+        in[i] = ad_saved_value(e, i, f->record);
+        const ad_value *t = tangent_slot(f, p->in[i]);
+        if (!t || !ad_prog_depends(p->prog, i)) continue;
+        given |= UINT64_C(1) << i;
+        in[n++] = *t;
+    }
+    if (!given) return AD_OK;
+    ad_prog *ahead = ad_prog_pushforward(f->ctx, p->prog, given);
+    if (!ahead) return AD_ERR_MEMORY;
+    ad_status st = f->record ? ad_apply_prog(f->ctx, ahead, e->src, in, &out)
+                             : ad_prog_run(f->ctx, ahead, in, &out);
+    if (st == AD_OK) st = fit(f, e, 0, out, &out);
+    return st == AD_OK ? set_tangent(f, node, out) : st;
+}
+
+/* Several results: their tangents wait in the OUT entries' parent. */
+static ad_status keep_results(forward *f, uint32_t node, int n, const bool *given, ad_value *v) {
+    ad_ctx *ctx = f->ctx;
+    if (n == 1) return given[0] ? set_tangent(f, node, v[0]) : AD_OK;
+    ad_tape *t = ctx->tape;
+    /* OUT entries stand behind their parent, in its segment or a later one; those that are visited
+     * name it. */
+    ad_status st = AD_OK;
+    for (uint32_t i = f->s->order_count; i-- > 0 && st == AD_OK;) {
+        const ad_page *p = f->s->order[i];
+        const ad_segment *seg = (ad_segment *)t->table[p->segment];
+        if (seg->seq < ad_seq_of(t, node)) continue;
+        for (uint32_t j = 0; j < seg->used && st == AD_OK; j++) {
+            const tape_entry *e = &seg->e[j];
+            if (!ad_bit(p->need, j) || e->op != E_OUT || e->a != node || !given[e->b]) continue;
+            st = set_tangent(f, ad_node(seg, j), ad_retain(ctx, v[e->b]));
+        }
+    }
+    for (int k = 0; k < n; k++)
+        if (given[k]) ad_release(ctx, v[k]);
+    return st;
+}
+
+/* A linear row is applied to the tangents; operands without one count as 0. */
+static void linear_rule(ad_rule *r) {
+    ad_op op = (ad_op)(r->row - ad_rows);
+    size_t bytes = (size_t)r->n * sizeof(ad_value);
+    ad_value *in = ad_mem_get(r->ctx, bytes);
+    ad_value out[8];
+    if (!in) {
+        r->status = AD_ERR_MEMORY;
+        return;
+    }
+    for (int i = 0; i < r->n; i++) in[i] = r->need[i] ? r->tan[i] : ad_rule_zeros(r, &r->in_type[i]);
+    if (r->status == AD_OK) r->status = ad_apply(r->ctx, op, r->src, r->n, in, r->args, out);
+    for (int k = 0; r->status == AD_OK && k < r->nout; k++) {
+        ad_rule_own(r, out[k]);
+        ad_rule_give(r, k, out[k]);
+    }
+    ad_mem_put(r->ctx, in, bytes);
+}
+
+static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_payload *p = e->payload;
+    ad_frame frame;
+    ad_status st = ad_frame_open(f->ctx, node, f->record, &frame);
+    if (st != AD_OK) return st;
+    ad_rule *r = &frame.rule;
+    size_t bytes = (size_t)p->nin * sizeof(ad_value);
+    ad_value *tan = ad_mem_get(f->ctx, bytes);
+    if (!tan) r->status = AD_ERR_MEMORY;
+    for (int i = 0; tan && i < p->nin; i++) {
+        const ad_value *t = tangent_slot(f, p->in[i]);
+        frame.need[i] = t != NULL;
+        tan[i] = t ? *t : ad_number(0);
+    }
+    r->tan = tan;
+    r->dout = r->grad = frame.result + p->nin;
+    frame.given += p->nin;
+    r->given = frame.given;
+    if (r->row->info.flags & AD_ROW_NODIFF || !r->row->vjp)
+        ad_rule_fail(r, AD_ERR_NODIFF, "`%s` is not differentiable", r->row->info.name);
+    else if (r->status == AD_OK) (r->row->jvp ? r->row->jvp : linear_rule)(r);
+    st = ad_frame_finish(&frame);
+    if (st == AD_OK) st = keep_results(f, node, p->nout, r->given, r->dout);
+    else
+        for (int k = 0; k < p->nout; k++)
+            if (r->given[k]) ad_release(f->ctx, r->dout[k]);
+    if (tan) ad_mem_put(f->ctx, tan, bytes);
+    ad_frame_close(&frame);
+    return st;
+}
+
+static ad_status push_index(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_value *t = tangent_slot(f, e->payload->in[0]);
+    ad_index_plan *plan;
+    ad_value v;
+    if (!t) return AD_OK;
+    ad_status st = ad_index_plan_copy(f->ctx, e->payload->plan, &plan);
+    if (st == AD_OK) st = ad_index_read_plan(f->ctx, *t, plan, e->src, &v);
+    return st == AD_OK ? set_tangent(f, node, v) : st;
+}
+
+static ad_status push_put(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_value *x = tangent_slot(f, e->payload->in[0]), *v = tangent_slot(f, e->payload->in[1]);
+    ad_index_plan *plan;
+    ad_value y;
+    ad_type type;
+    if (!x && !v) return AD_OK;
+    ad_payload_type(e->payload, 0, &type);
+    ad_status st = AD_OK;
+    if (x) y = ad_retain(f->ctx, *x);
+    else st = ad_zeros_of(f->ctx, &type, &y);
+    if (st != AD_OK) return st;
+    st = ad_index_plan_copy(f->ctx, e->payload->plan, &plan);
+    if (st == AD_OK) st = ad_index_write_plan(f->ctx, &y, plan, v ? *v : ad_number(0), e->src);
+    if (st == AD_OK) return set_tangent(f, node, y);
+    ad_release(f->ctx, y);
+    return st;
+}
+
+static ad_status push_spread(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_value *t = tangent_slot(f, e->payload->in[0]);
+    ad_type type;
+    ad_value v;
+    if (!t) return AD_OK;
+    ad_payload_type(e->payload, 1, &type);
+    ad_status st = ad_index_spread(f->ctx, &type, e->payload->plan, *t, e->src, &v);
+    return st == AD_OK ? set_tangent(f, node, v) : st;
+}
+
+/* ---- through callbacks: the transpose of the transpose -------------------------------------- */
+
+/* The pullback is linear in its cotangent u: its own pullback, asked at the tangents, is the
+ * pushforward. */
+static ad_status transpose_twice(forward *f, const tape_entry *e, const ad_value *u, ad_value *out,
+                                 bool *given) {
+    const ad_payload *p = e->payload;
+    ad_ctx *ctx = f->ctx;
+    size_t bytes = (size_t)p->nin * sizeof(ad_value);
+    ad_value *din = ad_mem_get(ctx, 2 * bytes), *seed = din + p->nin;
+    if (!din) return AD_ERR_MEMORY;
+    for (int i = 0; i < p->nin; i++) din[i] = ad_number(0);
+    bool was = ad_set_recording(ctx, true);
+    ad_status st = p->callback->pull(ctx, p->user, u, din, true);
+    int n = 0;
+    for (int i = 0; st == AD_OK && i < p->nin; i++) {
+        const ad_value *t = tangent_slot(f, p->in[i]);
+        ad_type type;
+        ad_payload_type(p, i, &type);
+        st = ad_conform(ctx, e->src, din[i], &type, &din[i]);
+        if (st != AD_OK || !t || !din[i].node) continue;
+        ad_value swap = din[n];
+        din[n] = din[i];
+        din[i] = swap;
+        seed[n++] = *t;
+    }
+    ad_set_recording(ctx, f->record);
+    if (st == AD_OK && n) {
+        st = ad_vjp(ctx, n, din, seed, p->nout, u, 0, e->src, out);
+        for (int k = 0; k < p->nout; k++) given[k] = st == AD_OK;
+    }
+    for (int i = 0; i < p->nin; i++) ad_release(ctx, din[i]);
+    ad_set_recording(ctx, was);
+    ad_mem_put(ctx, din, 2 * bytes);
+    return st;
+}
+
+static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_payload *p = e->payload;
+    size_t each = sizeof(ad_value) + sizeof(bool), bytes = (size_t)p->nout * (sizeof(ad_value) + each);
+    ad_value *u = ad_mem_get(f->ctx, bytes), *out = u + p->nout;
+    if (!u) return AD_ERR_MEMORY;
+    bool *given = (bool *)(out + p->nout);
+    memset(given, 0, (size_t)p->nout * sizeof *given);
+    ad_status st = AD_OK;
+    int made = 0;
+    for (; made < p->nout && st == AD_OK; made++) {
+        ad_type type;
+        ad_value zero;
+        ad_payload_type(p, p->nin + made, &type);
+        st = ad_zeros_of(f->ctx, &type, &zero);
+        if (st == AD_OK) st = ad_leaf(f->ctx, zero, 0, e->src, &u[made]);
+        ad_release(f->ctx, zero);
+    }
+    if (st != AD_OK) made--;
+    if (st == AD_OK) st = transpose_twice(f, e, u, out, given);
+    if (st == AD_OK) st = keep_results(f, node, p->nout, given, out);
+    for (int k = 0; k < made; k++) ad_release(f->ctx, u[k]);
+    ad_mem_put(f->ctx, u, bytes);
+    return st;
+}
+
+/* ---- the walk ----------------------------------------------------------------------------- */
+
+static ad_status push_entry(forward *f, uint32_t node);
+
+static ad_status push_segment(forward *f, const ad_segment *seg, const ad_page *p, uint32_t from) {
+    ad_status st = ad_poll(f->ctx);
+    for (uint32_t i = from; i < seg->used && st == AD_OK; i++)
+        if (ad_bit(p->need, i) && !ad_bit(p->wrt, i)) st = push_entry(f, ad_node(seg, i));
+    return st;
+}
+
+/* A derivative on the way: unrolled, and the tangents pushed through what that recorded. */
+static ad_status push_gradient(forward *f, uint32_t node, const tape_entry *e) {
+    ad_ctx *ctx = f->ctx;
+    ad_mark mark = ad_tape_mark(ctx);
+    int n = e->payload->nout;
+    size_t bytes = (size_t)n * (2 * sizeof(ad_value) + sizeof(bool));
+    ad_value *out = ad_mem_get(ctx, bytes), *tan = out + n;
+    if (!out) return AD_ERR_MEMORY;
+    bool *given = (bool *)(tan + n);
+    ad_status st = ad_unroll(ctx, e, out);
+    if (st != AD_OK) {
+        ad_mem_put(ctx, out, bytes);
+        return st;
+    }
+    st = ad_sweep_stretch(f->s, mark);
+    for (ad_segment *g = ctx->tape->first; g && st == AD_OK; g = g->next)
+        if (g->seq >= mark.sequence)
+            st = push_segment(f, g, f->s->table[g->id], g->seq == mark.sequence ? mark.node : 0);
+    for (int k = 0; k < n; k++) {
+        const ad_value *t = out[k].node ? tangent_slot(f, out[k].node) : NULL;
+        given[k] = t != NULL;
+        if (t) tan[k] = ad_retain(ctx, *t);
+        ad_release(ctx, out[k]);
+    }
+    if (st == AD_OK) st = keep_results(f, node, n, given, tan);
+    else
+        for (int k = 0; k < n; k++)
+            if (given[k]) ad_release(ctx, tan[k]);
+    ad_mem_put(ctx, out, bytes);
+    return st;
+}
+
+static ad_status push_entry(forward *f, uint32_t node) {
+    const tape_entry *e = ad_at(f->ctx->tape, node);
+    if (e->op == E_OUT || e->op == E_CUT) return AD_OK; /* an OUT got its tangent with its parent */
+    if (e->op == E_LEAF) {
+        const ad_value *t = tangent_slot(f, e->a);
+        return t ? set_tangent(f, node, ad_retain(f->ctx, *t)) : AD_OK;
+    }
+    if (!(e->flags & F_PAYLOAD)) return push_scalar(f, node, e);
+    switch (e->op) {
+    case E_INDEX: return push_index(f, node, e);
+    case E_PUT: return push_put(f, node, e);
+    case E_SPREAD: return push_spread(f, node, e);
+    case E_GRAD:
+    case E_JVP: return push_gradient(f, node, e);
+    case E_CUSTOM: return push_custom(f, node, e);
+    default: return e->payload->prog ? push_prog(f, node, e) : push_row(f, node, e);
+    }
+}
+
+static ad_status set_seeds(forward *f, const ad_value *tangent) {
+    for (int i = 0; i < f->s->nwrt; i++) {
+        if (!f->s->wrt[i]) continue;
+        ad_value v = f->record ? ad_retain(f->ctx, tangent[i]) : ad_stop(f->ctx, tangent[i]);
+        ad_status st = set_tangent(f, f->s->wrt[i], v);
+        if (st != AD_OK) return st;
+    }
+    return AD_OK;
+}
+
+ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const uint32_t *y,
+                           ad_value *out) {
+    forward f = {.s = s, .ctx = s->ctx, .record = s->record};
+    const ad_tape *t = s->ctx->tape;
+    ad_mark mark = ad_tape_mark(s->ctx);
+    bool was = ad_set_recording(s->ctx, s->record);
+    ad_status st = set_seeds(&f, tangent);
+    for (uint32_t i = s->order_count; i-- > 0 && st == AD_OK;) {
+        ad_page *p = s->order[i];
+        const ad_segment *seg = (ad_segment *)t->table[p->segment];
+        st = push_segment(&f, seg, p, 0);
+    }
+    for (int i = 0; i < ny; i++) {
+        const ad_value *v = st == AD_OK ? tangent_slot(&f, y[i]) : NULL;
+        out[i].head = AD_ABSENT_HEAD;
+        if (v) out[i] = ad_retain(s->ctx, *v);
+    }
+    for (uint32_t id = 0; id < s->table_room; id++)
+        if (s->table[id]) drop_tangents(&f, s->table[id]);
+    ad_sweep_forget(s, mark);
+    ad_set_recording(s->ctx, was);
+    return st;
+}

@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: MIT */
+/* grad.c - derivatives as values: sweeps with their seeds, the entry from which a sweep can be repeated,
+ * Jacobians row by row or column by column.
+ *
+ * A gradient is one entry. Only if somebody differentiates it is its sweep run again with recording
+ * (ad_unroll): a training loop pays nothing for second derivatives. */
+#include "sweep.h"
+
+#include <string.h>
+
+/* A request: what is asked, in nodes. One block holds all arrays. */
+typedef struct request {
+    size_t bytes;
+    int ny, n;
+    uint32_t *y, *wrt;
+    ad_value *seed, *result;
+} request;
+
+static ad_status request_open(ad_ctx *ctx, int ny, int n, request *q) {
+    size_t all = (size_t)(ny + n);
+    q->bytes = all * (sizeof(ad_value) * 2 + sizeof(uint32_t));
+    q->ny = ny;
+    q->n = n;
+    q->seed = ad_mem_get(ctx, q->bytes);
+    if (!q->seed) return AD_ERR_MEMORY;
+    q->result = q->seed + all;
+    q->y = (uint32_t *)(q->result + all);
+    q->wrt = q->y + ny;
+    return AD_OK;
+}
+
+static void request_close(ad_ctx *ctx, request *q) { ad_mem_put(ctx, q->seed, q->bytes); }
+
+static ad_status check_tracked(ad_ctx *ctx, int n, const ad_value *wrt) {
+    for (int i = 0; i < n; i++)
+        if (!wrt[i].node)
+            return ad_fail(ctx, AD_ERR_UNTRACKED, i, "the denominator of a derivative is not tracked");
+    return AD_OK;
+}
+
+static ad_status fill_request(ad_ctx *ctx, request *q, const ad_value *y, const ad_value *wrt) {
+    for (int i = 0; i < q->ny; i++) {
+        q->y[i] = y[i].node ? ad_operand(ctx, y[i]) : 0;
+        if (y[i].node && !q->y[i]) return AD_ERR_MEMORY;
+    }
+    for (int i = 0; i < q->n; i++) q->wrt[i] = ad_where_is(ctx->tape, wrt[i].node);
+    return AD_OK;
+}
+
+static ad_status zeros_like(ad_ctx *ctx, ad_value like, ad_value *out) {
+    ad_type type = ad_type_of(like);
+    return ad_zeros_of(ctx, &type, out);
+}
+
+/* Where no path arrives the derivative is 0. Takes the present results over on failure. */
+static ad_status fill_absent(ad_ctx *ctx, int n, const ad_value *like, ad_value *v) {
+    ad_status st = AD_OK;
+    for (int i = 0; i < n && st == AD_OK; i++)
+        if (v[i].head == AD_ABSENT_HEAD) st = zeros_like(ctx, like[i], &v[i]);
+    if (st == AD_OK) return st;
+    for (int i = 0; i < n; i++)
+        if (v[i].head != AD_ABSENT_HEAD) ad_release(ctx, v[i]);
+    return st;
+}
+
+static bool any_linked_param(const ad_tape *t, int n, const uint32_t *wrt) {
+    for (int i = 0; i < n; i++) {
+        const tape_entry *e = wrt[i] ? ad_at(t, wrt[i]) : NULL;
+        if (e && e->op == E_LEAF && e->b && e->a) return true;
+    }
+    return false;
+}
+
+/* in = y, seeds (or wrt), wrt (or tangents): what the entry needs to be swept again. */
+static ad_status record_entry(ad_ctx *ctx, unsigned op, uint32_t src, int ny, int n, int nseed,
+                              const ad_value *y, const ad_value *middle, const ad_value *last,
+                              int nout, ad_value *out) {
+    int nin = ny + nseed + n;
+    size_t bytes = (size_t)nin * sizeof(ad_value);
+    ad_value *in = ad_mem_get(ctx, bytes);
+    if (!in) return AD_ERR_MEMORY;
+    memcpy(in, y, (size_t)ny * sizeof *in);
+    memcpy(in + ny, middle, (size_t)nseed * sizeof *in);
+    memcpy(in + ny + nseed, last, (size_t)n * sizeof *in);
+    /* Values of y and wrt are not read; their types are: they go by as views of nothing to save. */
+    ad_payload *p = ad_payload_new(ctx, nin, in, nout, out, SAVE_ALL & ~SAVE_OUT, NULL);
+    ad_mem_put(ctx, in, bytes);
+    if (p) {
+        p->ny = (uint16_t)ny;
+        p->nwrt = (uint16_t)(op == E_GRAD ? n : nseed);
+    }
+    return ad_record(ctx, op, src, p, nout, out);
+}
+
+/* ---- reverse ------------------------------------------------------------------------------ */
+
+static ad_status vjp_sweep(ad_ctx *ctx, request *q, bool record, bool own, bool linked, bool *open) {
+    ad_sweep *s;
+    ad_status st = ad_sweep_begin(ctx, record, &s);
+    if (st != AD_OK) return st;
+    s->own = own;
+    s->linked = linked;
+    s->nwrt = q->n;
+    s->wrt = q->wrt;
+    s->result = q->result;
+    st = ad_sweep_trace(s, q->ny, q->y);
+    if (st == AD_OK) st = ad_sweep_reverse(s, q->ny, q->y, q->seed);
+    *open = s->open;
+    ad_sweep_end(s);
+    return st;
+}
+
+/* A parameter's linked leaf and something below its link cannot share a sweep. */
+static ad_status one_by_one(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, int n,
+                            const ad_value *wrt, unsigned flags, uint32_t src, ad_value *out) {
+    for (int i = 0; i < n; i++) {
+        ad_status st = ad_vjp(ctx, ny, y, seed, 1, &wrt[i], flags, src, &out[i]);
+        if (st == AD_OK) continue;
+        while (i--) ad_release(ctx, out[i]);
+        return st;
+    }
+    return AD_OK;
+}
+
+static ad_status vjp_record(ad_ctx *ctx, request *q, const ad_value *y, const ad_value *wrt,
+                            uint32_t src, ad_value *out) {
+    ad_status st = record_entry(ctx, E_GRAD, src, q->ny, q->n, q->ny, y, q->seed, wrt, q->n, out);
+    for (int i = 0; st != AD_OK && i < q->n; i++) ad_release(ctx, out[i]);
+    return st;
+}
+
+static bool any_node(int n, const uint32_t *nodes) {
+    for (int i = 0; i < n; i++)
+        if (nodes[i]) return true;
+    return false;
+}
+
+ad_status ad_vjp(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, int n,
+                 const ad_value *wrt, unsigned flags, uint32_t src, ad_value *out) {
+    request q;
+    ad_status st = check_tracked(ctx, n, wrt);
+    if (st != AD_OK || n == 0) return st;
+    if ((st = request_open(ctx, ny, n, &q)) != AD_OK) return st;
+    st = fill_request(ctx, &q, y, wrt);
+    if (st == AD_OK && n > 1 && any_linked_param(ctx->tape, n, q.wrt)) {
+        request_close(ctx, &q);
+        return one_by_one(ctx, ny, y, seed, n, wrt, flags, src, out);
+    }
+    bool open = false;
+    for (int i = 0; i < ny; i++) q.seed[i] = seed ? seed[i] : ad_number(1);
+    if (st == AD_OK) st = vjp_sweep(ctx, &q, false, flags & AD_GRAD_OWN, false, &open);
+    if (st == AD_OK) st = fill_absent(ctx, n, wrt, q.result);
+    if (st == AD_OK) {
+        memcpy(out, q.result, (size_t)n * sizeof *out);
+        for (int i = 0; seed && i < ny; i++) open = open || seed[i].node;
+        if (ctx->recording && open && any_node(ny, q.y)) st = vjp_record(ctx, &q, y, wrt, src, out);
+    }
+    request_close(ctx, &q);
+    return st;
+}
+
+/* ---- forward ------------------------------------------------------------------------------ */
+
+static ad_status jvp_sweep(ad_ctx *ctx, request *q, const ad_value *tangent, bool record, bool own,
+                           bool *open) {
+    ad_sweep *s;
+    ad_status st = ad_sweep_begin(ctx, record, &s);
+    if (st != AD_OK) return st;
+    s->own = own;
+    s->linked = false;
+    s->nwrt = q->n;
+    s->wrt = q->wrt;
+    st = ad_sweep_trace(s, q->ny, q->y);
+    if (st == AD_OK) st = ad_sweep_forward(s, tangent, q->ny, q->y, q->result);
+    *open = s->open;
+    ad_sweep_end(s);
+    return st;
+}
+
+ad_status ad_jvp(ad_ctx *ctx, int n, const ad_value *wrt, const ad_value *tangent, int ny,
+                 const ad_value *y, unsigned flags, uint32_t src, ad_value *out) {
+    request q;
+    ad_status st = check_tracked(ctx, n, wrt);
+    if (st != AD_OK || ny == 0) return st;
+    if ((st = request_open(ctx, ny, n, &q)) != AD_OK) return st;
+    bool open = false;
+    st = fill_request(ctx, &q, y, wrt);
+    if (st == AD_OK) st = jvp_sweep(ctx, &q, tangent, false, flags & AD_GRAD_OWN, &open);
+    if (st == AD_OK) st = fill_absent(ctx, ny, y, q.result);
+    if (st == AD_OK) {
+        memcpy(out, q.result, (size_t)ny * sizeof *out);
+        for (int i = 0; i < n; i++) open = open || tangent[i].node;
+        if (ctx->recording && open) {
+            st = record_entry(ctx, E_JVP, src, ny, n, n, y, wrt, tangent, ny, out);
+            for (int i = 0; st != AD_OK && i < ny; i++) ad_release(ctx, out[i]);
+        }
+    }
+    request_close(ctx, &q);
+    return st;
+}
+
+/* ---- again, recorded ---------------------------------------------------------------------- */
+
+static ad_status unroll_absent(ad_ctx *ctx, const ad_payload *p, int n, ad_value *v) {
+    ad_status st = AD_OK;
+    for (int k = 0; k < n && st == AD_OK; k++) {
+        if (v[k].head != AD_ABSENT_HEAD) continue;
+        ad_type type;
+        ad_payload_type(p, p->nin + k, &type);
+        st = ad_zeros_of(ctx, &type, &v[k]);
+    }
+    for (int k = 0; st != AD_OK && k < n; k++)
+        if (v[k].head != AD_ABSENT_HEAD) ad_release(ctx, v[k]);
+    return st;
+}
+
+ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
+    const ad_payload *p = e->payload;
+    request q;
+    ad_status st = request_open(ctx, p->ny, p->nwrt, &q);
+    if (st != AD_OK) return st;
+    bool open, grad = e->op == E_GRAD, was = ad_set_recording(ctx, true);
+    int first_seed = grad ? p->ny : p->ny + p->nwrt, first_wrt = grad ? 2 * p->ny : p->ny;
+    int seeds = grad ? p->ny : p->nwrt;
+    memcpy(q.y, p->in, p->ny * sizeof *q.y);
+    memcpy(q.wrt, p->in + first_wrt, p->nwrt * sizeof *q.wrt);
+    for (int i = 0; i < seeds; i++) q.seed[i] = ad_saved_value(e, first_seed + i, true);
+    st = grad ? vjp_sweep(ctx, &q, true, false, false, &open)
+              : jvp_sweep(ctx, &q, q.seed, true, false, &open);
+    if (st == AD_OK) st = unroll_absent(ctx, p, p->nout, q.result);
+    if (st == AD_OK) memcpy(out, q.result, p->nout * sizeof *out);
+    ad_set_recording(ctx, was);
+    request_close(ctx, &q);
+    return st;
+}
+
+/* ---- Jacobians ---------------------------------------------------------------------------- */
+
+static ad_status one_hot(ad_ctx *ctx, ad_value like, int64_t i, ad_value *out) {
+    ad_status st = zeros_like(ctx, like, out);
+    if (st != AD_OK) return st;
+    if (out->kind != AD_TENSOR) out->num = 1;
+    else if (out->tensor->dtype == AD_F32) ((float *)out->tensor->data)[i] = 1;
+    else ((double *)out->tensor->data)[i] = 1;
+    return AD_OK;
+}
+
+static int64_t size_of(ad_value v) { return v.kind == AD_TENSOR ? v.tensor->size : 1; }
+
+/* Row i by a reverse sweep, or column i by a forward sweep. */
+static ad_status jacobian_line(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t i,
+                               unsigned flags, uint32_t src, ad_value *out) {
+    ad_value seed;
+    ad_status st = one_hot(ctx, rows ? y : wrt, i, &seed);
+    if (st != AD_OK) return st;
+    st = rows ? ad_vjp(ctx, 1, &y, &seed, 1, &wrt, flags, src, out)
+              : ad_jvp(ctx, 1, &wrt, &seed, 1, &y, flags, src, out);
+    ad_release(ctx, seed);
+    return st;
+}
+
+static ad_status reshape_to(ad_ctx *ctx, uint32_t src, ad_value v, int rank, const int64_t *dims,
+                            ad_value *out) {
+    ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = rank, .ints = dims}};
+    return ad_apply(ctx, AD_OPID_reshape, src, 1, &v, args, out);
+}
+
+/* Rows are stacked along a first axis, columns along a last one. */
+static ad_status stack_lines(ad_ctx *ctx, uint32_t src, bool rows, int n, const ad_value *line,
+                             ad_value *out) {
+    int64_t axis = rows ? 0 : -1;
+    ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = 1, .ints = &axis, .num = (double)axis}};
+    return ad_apply(ctx, AD_OPID_stack, src, n, line, args, out);
+}
+
+static ad_status jacobian_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t n,
+                                unsigned flags, uint32_t src, ad_value *out) {
+    ad_value *line = ad_mem_get(ctx, (size_t)n * sizeof *line);
+    if (!line) return AD_ERR_MEMORY;
+    ad_status st = AD_OK;
+    int64_t made = 0;
+    for (; made < n && st == AD_OK; made++)
+        st = jacobian_line(ctx, y, wrt, rows, made, flags, src, &line[made]);
+    if (st != AD_OK) made--;
+    else st = stack_lines(ctx, src, rows, (int)n, line, out);
+    for (int64_t i = 0; i < made; i++) ad_release(ctx, line[i]);
+    ad_mem_put(ctx, line, (size_t)n * sizeof *line);
+    return st;
+}
+
+/* y.shape ++ wrt.shape */
+static int jacobian_shape(ad_value y, ad_value wrt, int64_t *dims) {
+    ad_type a = ad_type_of(y), b = ad_type_of(wrt);
+    memcpy(dims, a.dims, a.rank * sizeof *dims);
+    memcpy(dims + a.rank, b.dims, b.rank * sizeof *dims);
+    return a.rank + b.rank;
+}
+
+ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uint32_t src,
+                      ad_value *out) {
+    ad_status st = check_tracked(ctx, 1, &wrt);
+    if (st != AD_OK) return st;
+    if (y.kind != AD_TENSOR) return ad_vjp(ctx, 1, &y, NULL, 1, &wrt, flags, src, out);
+    if (wrt.kind != AD_TENSOR) {
+        ad_value one = ad_number(1);
+        return ad_jvp(ctx, 1, &wrt, &one, 1, &y, flags, src, out);
+    }
+    int64_t dims[2 * AD_MAX_RANK];
+    int rank = jacobian_shape(y, wrt, dims);
+    if (rank > AD_MAX_RANK)
+        return ad_fail(ctx, AD_ERR_SHAPE, -1, "a Jacobian of %d axes is more than the %d possible", rank,
+                       AD_MAX_RANK);
+    bool rows = size_of(y) <= size_of(wrt);
+    int64_t n = rows ? size_of(y) : size_of(wrt);
+    if (n == 0) {
+        ad_tensor *empty = ad_tensor_full(ctx, AD_F64, rank, dims, 0);
+        if (!empty) return AD_ERR_MEMORY;
+        *out = ad_wrap(empty);
+        return AD_OK;
+    }
+    ad_value lines;
+    st = jacobian_lines(ctx, y, wrt, rows, n, flags, src, &lines);
+    if (st != AD_OK) return st;
+    st = reshape_to(ctx, src, lines, rank, dims, out);
+    ad_release(ctx, lines);
+    return st;
+}
+
+/* ---- element by element? ------------------------------------------------------------------ */
+
+static bool entry_elementwise(const tape_entry *e, const ad_type *shape) {
+    if (e->op == E_LEAF || e->op == E_CUT) return true;
+    if (!(e->flags & F_PAYLOAD)) return shape->rank == 0;
+    const ad_payload *p = e->payload;
+    if (!p->prog) return false;
+    ad_type type;
+    ad_payload_type(p, p->nin, &type);
+    return type.rank == shape->rank &&
+           memcmp(type.dims, shape->dims, type.rank * sizeof(int64_t)) == 0;
+}
+
+bool ad_is_elementwise(ad_ctx *ctx, ad_value y, ad_value leaf) {
+    ad_sweep *s;
+    if (!y.node || !leaf.node) return true;
+    uint32_t wrt = ad_where_is(ctx->tape, leaf.node), from = ad_operand(ctx, y);
+    if (ad_sweep_begin(ctx, false, &s) != AD_OK) return false;
+    s->nwrt = 1;
+    s->wrt = &wrt;
+    ad_type shape = ad_type_of(leaf);
+    bool same = ad_sweep_trace(s, 1, &from) == AD_OK;
+    for (uint32_t i = 0; i < s->order_count && same; i++) {
+        const ad_page *p = s->order[i];
+        const ad_segment *seg = (ad_segment *)ctx->tape->table[p->segment];
+        for (uint32_t k = 0; k < seg->used && same; k++)
+            if (ad_bit(p->need, k)) same = entry_elementwise(&seg->e[k], &shape);
+    }
+    ad_sweep_end(s);
+    return same;
+}

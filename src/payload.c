@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: MIT */
+/* payload.c - what a tensor entry keeps beside its 24 bytes: operands, saved storage, types of what is
+ * not saved, copies of attributes; one block from the pools.
+ *
+ * Saved values are storage without a hold on their entries: a payload that held tracked values would
+ * keep alive what it came from, and that would keep it. */
+#include "tape.h"
+
+#include <string.h>
+
+static bool saves(unsigned save, int i, int nin) {
+    if (i >= nin) return save & SAVE_OUT;
+    return save >> (i < 28 ? i : 28) & 1;
+}
+
+static int rank_of(ad_value v) { return v.kind == AD_TENSOR ? v.tensor->rank : 0; }
+
+/* Numbers are always saved: they cost nothing. */
+static bool keeps_value(unsigned save, int i, int nin, ad_value v) {
+    return v.kind != AD_TENSOR || saves(save, i, nin);
+}
+
+static size_t args_size(const ad_arg *args) {
+    if (!args) return 0;
+    size_t bytes = AD_MAX_ARGS * sizeof *args;
+    for (int i = 0; i < AD_MAX_ARGS; i++) {
+        if (args[i].ints) bytes += (size_t)args[i].count * sizeof(int64_t);
+        if (args[i].text) bytes += (strlen(args[i].text) + 8) & ~(size_t)7;
+    }
+    return bytes;
+}
+
+static char *copy_args(ad_payload *p, char *room, const ad_arg *args) {
+    p->args = (ad_arg *)(void *)room;
+    memcpy(p->args, args, AD_MAX_ARGS * sizeof *args);
+    room += AD_MAX_ARGS * sizeof *args;
+    for (int i = 0; i < AD_MAX_ARGS; i++) {
+        if (args[i].ints) {
+            size_t bytes = (size_t)args[i].count * sizeof(int64_t);
+            p->args[i].ints = memcpy(room, args[i].ints, bytes);
+            room += bytes;
+        }
+        if (args[i].text) {
+            size_t bytes = strlen(args[i].text) + 1;
+            p->args[i].text = memcpy(room, args[i].text, bytes);
+            room += (bytes + 7) & ~(size_t)7;
+        }
+    }
+    return room;
+}
+
+/* A packed type: dtype, rank and asked in one word, then the sizes. */
+static char *pack_type(char *room, const ad_tensor *t) {
+    int64_t *w = (int64_t *)(void *)room;
+    w[0] = t->dtype | t->rank << 8 | (int64_t)t->asked << 16;
+    memcpy(w + 1, t->dims, t->rank * sizeof *w);
+    return room + (1 + t->rank) * sizeof *w;
+}
+
+static char *keep(ad_payload *p, int i, ad_value v, unsigned save, char *room) {
+    if (keeps_value(save, i, p->nin, v)) {
+        if (v.kind == AD_TENSOR) ad_tensor_retain(v.tensor);
+        v.node = 0;
+        p->saved[i] = v;
+        return room;
+    }
+    p->saved[i] = ad_number(0);
+    p->saved[i].kind = KIND_ABSENT;
+    p->saved[i].ptr = room;
+    return pack_type(room, v.tensor);
+}
+
+static size_t types_size(int nin, const ad_value *in, int nout, const ad_value *out, unsigned save) {
+    size_t words = 0;
+    for (int i = 0; i < nin + nout; i++) {
+        ad_value v = i < nin ? in[i] : out[i - nin];
+        if (!keeps_value(save, i, nin, v)) words += 1 + (size_t)rank_of(v);
+    }
+    return words * sizeof(int64_t);
+}
+
+ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, const ad_value *out,
+                           unsigned save, const ad_arg *args) {
+    size_t nodes = ((size_t)nin * sizeof(uint32_t) + 7) & ~(size_t)7;
+    size_t values = (size_t)(nin + nout) * sizeof(ad_value);
+    size_t bytes = sizeof(ad_payload) + values + nodes + args_size(args) +
+                   types_size(nin, in, nout, out, save);
+    ad_payload *p = ad_mem_get(ctx, bytes);
+    if (!p) return NULL;
+    *p = (ad_payload){.bytes = (uint32_t)bytes, .nin = (uint16_t)nin, .nout = (uint16_t)nout};
+    char *room = (char *)(p + 1);
+    p->saved = (ad_value *)(void *)room;
+    room += values;
+    p->in = (uint32_t *)(void *)room;
+    room += nodes;
+    if (args) room = copy_args(p, room, args);
+    bool ok = true;
+    for (int i = 0; i < nin; i++) {
+        p->in[i] = in[i].node ? ad_operand(ctx, in[i]) : 0;
+        ok = ok && (p->in[i] || !in[i].node);
+        room = keep(p, i, in[i], save, room);
+    }
+    for (int i = 0; i < nout; i++) room = keep(p, nin + i, out[i], save, room);
+    if (ok) return p;
+    ad_payload_free(ctx, p);
+    return NULL;
+}
+
+void ad_payload_free(ad_ctx *ctx, ad_payload *p) {
+    for (int i = 0; i < p->nin + p->nout; i++)
+        if (p->saved[i].kind == AD_TENSOR) ad_tensor_release(ctx, p->saved[i].tensor);
+    if (p->prog) ad_prog_release(ctx, p->prog);
+    if (p->plan) ad_index_plan_free(ctx, p->plan);
+    if (p->callback && p->callback->free) p->callback->free(ctx, p->user);
+    ad_mem_put(ctx, p, p->bytes);
+}
+
+void ad_payload_type(const ad_payload *p, int i, ad_type *out) {
+    ad_value v = p->saved[i];
+    if (v.kind == AD_TENSOR) {
+        out->dtype = v.tensor->dtype;
+        out->rank = v.tensor->rank;
+        out->asked = v.tensor->asked;
+        memcpy(out->dims, v.tensor->dims, v.tensor->rank * sizeof(int64_t));
+    } else if (v.kind == KIND_ABSENT) {
+        const int64_t *w = v.ptr;
+        out->dtype = (uint8_t)w[0];
+        out->rank = (uint8_t)(w[0] >> 8);
+        out->asked = (uint16_t)(w[0] >> 16);
+        memcpy(out->dims, w + 1, out->rank * sizeof(int64_t));
+    } else {
+        out->dtype = v.kind == AD_BOOL ? AD_BOOL8 : AD_F64;
+        out->rank = 0;
+        out->asked = 0;
+    }
+}
+
+static size_t storage_bytes(const ad_payload *p) {
+    size_t bytes = p->bytes;
+    for (int i = 0; i < p->nin + p->nout; i++) {
+        ad_value v = p->saved[i];
+        if (v.kind == AD_TENSOR) bytes += (size_t)v.tensor->size * ad_dtype_size(v.tensor->dtype);
+    }
+    return bytes;
+}
+
+ad_status ad_push_out(ad_ctx *ctx, uint32_t parent, int k, uint32_t src, ad_value *out) {
+    uint32_t node;
+    tape_entry *e = ad_push(ctx, &node);
+    if (!e) return AD_ERR_MEMORY;
+    bool tensor = out->kind == AD_TENSOR;
+    *e = (tape_entry){.num = tensor ? 0 : out->num,
+                    .a = parent,
+                    .b = (uint32_t)k,
+                    .src = src,
+                    .op = E_OUT,
+                    .flags = tensor ? F_TENSOR : 0,
+                    .held = 1};
+    out->node = node;
+    return AD_OK;
+}
+
+ad_status ad_record(ad_ctx *ctx, unsigned op, uint32_t src, ad_payload *p, int nout, ad_value *out) {
+    if (!p) return AD_ERR_MEMORY;
+    uint32_t node;
+    tape_entry *e = ad_push(ctx, &node);
+    if (!e) {
+        ad_payload_free(ctx, p);
+        return AD_ERR_MEMORY;
+    }
+    ctx->tape->bytes_since += storage_bytes(p);
+    *e = (tape_entry){.payload = p, .src = src, .op = (uint8_t)op, .flags = F_PAYLOAD};
+    if (nout == 1) {
+        if (out->kind == AD_TENSOR) e->flags |= F_TENSOR;
+        e->held = 1;
+        out->node = node;
+        return AD_OK;
+    }
+    for (int k = 0; k < nout; k++) {
+        if (ad_push_out(ctx, node, k, src, &out[k]) == AD_OK) continue;
+        while (k--) {
+            ad_unhold(ctx, out[k].node);
+            out[k].node = 0;
+        }
+        return AD_ERR_MEMORY;
+    }
+    return AD_OK;
+}

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* tape.h - the Wengert list, as its own rooms see it.
+ *
+ *   entry, 24 bytes                          segment: 1024 entries behind a header
+ *     f64 num     or payload*                node = segment id << 10 | offset; ids are recycled,
+ *     u32 a, b    operands (nodes)           the order of construction is (segment.seq, offset)
+ *     u32 src     source position
+ *     u8 op, u8 flags, u16 held
+ *
+ * Values hold entries (`held`); entries do not count each other. Reclamation is two passes over the
+ * segments (collect.c). A payload saves storage, never a tracked value. */
+#ifndef AD_TAPE_H
+#define AD_TAPE_H
+
+#include "kernel_index.h"
+#include "ops.h"
+#include "tensor.h"
+
+enum {
+    SEG_BITS = 10,
+    SEG_SIZE = 1 << SEG_BITS,
+    SEG_MASK = SEG_SIZE - 1,
+    SEG_WORDS = SEG_SIZE / 64,
+    SEGS_PER_CHUNK = 85, /* about 2 MB */
+    HELD_MAX = 65535
+};
+
+/* Operations of entries: rows of the table below E_LEAF, and these. */
+enum {
+    E_FREE = 0,
+    E_LEAF = 240, /* a: operand it is linked to; b: parameter */
+    E_CUT,        /* a: set of parameters it came from */
+    E_OUT,        /* a: entry with several results; b: which */
+    E_PROG,       /* block program */
+    E_INDEX,      /* read through an index plan */
+    E_PUT,        /* write through an index plan */
+    E_SPREAD,     /* zeros with a value added through an index plan: the adjoint of E_INDEX */
+    E_GRAD,       /* y…, seed… → wrt… by a reverse sweep */
+    E_JVP,        /* y… , wrt…, tangent… by a forward sweep */
+    E_CUSTOM,     /* the host's backward rule */
+    E_REAL_LAST
+};
+_Static_assert((int)AD_OPID_END < (int)E_LEAF, "too many rows for one byte");
+
+enum {
+    F_TENSOR = 1,   /* the result is a tensor */
+    F_PAYLOAD = 2,  /* `payload` instead of `num` */
+    F_ASK = 4,      /* collector: askable */
+    F_BELOW = 8,    /* collector: an operand is askable */
+    F_KEEP = 16,    /* collector: used by a kept entry */
+    F_WHOLE = 32,   /* collector: a kept gradient needs it as it is */
+    F_OLD = 64,     /* leaf: superseded; where: the second operand was chosen */
+    F_SET = 128     /* collector: it stays, as a cut */
+};
+enum { F_COLLECT = F_ASK | F_BELOW | F_KEEP | F_WHOLE | F_SET };
+
+typedef struct ad_payload {
+    uint32_t bytes;      /* of this block */
+    uint16_t nin, nout;
+    uint16_t ny, nwrt;   /* E_GRAD: in = y, seeds, wrt; E_JVP: in = y, wrt, tangents */
+    bool linked;         /* ad_sweep.linked */
+    ad_prog *prog;
+    ad_index_plan *plan;
+    const ad_callback *callback;
+    void *user;
+    uint32_t *in;        /* nin nodes, 0 for what is not tracked */
+    ad_value *saved;     /* nin operands, nout results; storage only; kind KIND_ABSENT if not saved:
+                            then `ptr` is the packed type, in this block */
+    ad_arg *args;        /* copies, in this block, or NULL */
+} ad_payload;
+
+enum { KIND_ABSENT = 0xff };
+
+typedef struct tape_entry {
+    union {
+        double num;
+        ad_payload *payload;
+    };
+    uint32_t a, b, src;
+    uint8_t op, flags;
+    uint16_t held;
+} tape_entry;
+_Static_assert(sizeof(tape_entry) == 24, "an entry has 24 bytes");
+
+typedef struct ad_segment ad_segment;
+struct ad_segment {
+    uint64_t seq;
+    ad_segment *prev, *next;
+    uint32_t id, used;
+    uint32_t *sets; /* collector: a set of parameters for each entry, or NULL */
+    tape_entry e[SEG_SIZE];
+};
+
+/* What is left of a segment whose survivors are values without a past: 4 bytes each. */
+typedef struct ad_remnant {
+    uint64_t seq;
+    uint32_t id, set, count, room, live;
+    uint32_t src; /* of the first */
+    uint32_t item[]; /* offset << 22 | holders, by offset */
+} ad_remnant;
+
+typedef struct ad_param_info {
+    uint32_t leaf;     /* present version, 0 if there is none */
+    uint64_t oldest;   /* seq of the oldest segment with an older version or a cut that names it */
+    uint32_t asked;    /* number of the trace that asked for it */
+    bool used, dropped, has_old, named;
+} ad_param_info;
+
+typedef struct ad_map { /* u64 → u32, open addressing; key 0 is empty */
+    uint64_t *key;
+    uint32_t *value;
+    uint32_t room, count;
+} ad_map;
+
+typedef struct ad_set {
+    uint64_t *bits;
+    uint32_t words, hash, next;
+    bool used, marked;
+} ad_set;
+
+typedef struct ad_sweep ad_sweep;
+
+typedef struct ad_tape {
+    uintptr_t *table;        /* by segment id: ad_segment*, or ad_remnant* | 1, or 0 */
+    uint32_t table_room, table_used;
+    uint32_t *free_ids;
+    uint32_t free_id_count, free_id_room;
+    ad_segment *first, *last, *spare;
+    void **chunks;
+    uint32_t chunk_count, chunk_room;
+    uint64_t seq;
+    uint64_t recorded, since, alive; /* entries: ever, since the last collection, then */
+    size_t bytes_since, bytes_alive;
+    uint64_t collections, segments;
+    uint32_t trace_number;
+    int sweeping;            /* sweeps under way */
+    ad_param_info *params;
+    uint32_t param_count, param_room, param_hint; /* no free id below the hint */
+    ad_set *sets;
+    uint32_t set_count, set_room, set_hint;
+    ad_map set_of;           /* hash of bits → first set of the chain */
+    ad_map unions;           /* pair → union, during one collection */
+    ad_map revived;          /* node in a remnant → fresh cut */
+    ad_map overflow;         /* node → holders beyond HELD_MAX */
+    struct ad_page *free_pages;
+    void *free_slots[2];     /* pages of adjoints: plain, recorded */
+    ad_sweep *free_sweeps;
+} ad_tape;
+
+static inline bool ad_is_remnant(uintptr_t w) { return w & 1; }
+static inline ad_segment *ad_seg(const ad_tape *t, uint32_t node) {
+    return (ad_segment *)t->table[node >> SEG_BITS];
+}
+static inline tape_entry *ad_at(const ad_tape *t, uint32_t node) {
+    return &ad_seg(t, node)->e[node & SEG_MASK];
+}
+static inline ad_remnant *ad_remnant_of(uintptr_t w) { return (ad_remnant *)(w & ~(uintptr_t)1); }
+static inline uint32_t ad_node(const ad_segment *s, uint32_t offset) {
+    return s->id << SEG_BITS | offset;
+}
+uint64_t ad_seq_of(const ad_tape *t, uint32_t node);
+/* Later than: construction order. */
+static inline bool ad_newer(const ad_tape *t, uint32_t x, uint32_t y) {
+    uint64_t sx = ad_seq_of(t, x), sy = ad_seq_of(t, y);
+    return sx != sy ? sx > sy : (x & SEG_MASK) > (y & SEG_MASK);
+}
+
+/* A fresh entry at the end, not held; NULL without memory. `*node` is its name. */
+tape_entry *ad_push_slow(ad_ctx *ctx, uint32_t *node);
+static inline tape_entry *ad_push(ad_ctx *ctx, uint32_t *node) {
+    ad_tape *t = ctx->tape;
+    ad_segment *s = t->last;
+    if (AD_UNLIKELY(!s || s->used == SEG_SIZE)) return ad_push_slow(ctx, node);
+    *node = ad_node(s, s->used);
+    t->since++;
+    return &s->e[s->used++];
+}
+void ad_hold(ad_ctx *ctx, uint32_t node);
+void ad_unhold(ad_ctx *ctx, uint32_t node);
+/* The node to use as an operand: itself, or a fresh cut for a value of a remnant. 0 on failure. */
+uint32_t ad_operand(ad_ctx *ctx, ad_value v);
+/* Where a denominator is now: itself, or what it was revived as, or 0. */
+uint32_t ad_where_is(const ad_tape *t, uint32_t node);
+ad_status ad_push_cut(ad_ctx *ctx, double num, bool tensor, uint32_t set, uint32_t src, uint32_t *node);
+
+/* A scalar entry without payload. */
+ad_status ad_push_number(ad_ctx *ctx, ad_op op, uint32_t src, uint32_t a, uint32_t b, double y,
+                         ad_value *out);
+/* Zeros of a type with `v` added through the plan. */
+ad_status ad_index_spread(ad_ctx *ctx, const ad_type *type, const ad_index_plan *plan, ad_value v,
+                          uint32_t src, ad_value *out);
+/* The number of a scalar entry. */
+double ad_entry_number(const tape_entry *e);
+
+/* payloads */
+enum { SAVE_OUT = 1 << 30, SAVE_ALL = SAVE_OUT - 1 };
+/* `save`: bit i for operand i (the last bit stands for all further ones), SAVE_OUT for results;
+ * of what is not saved the type is kept. Operands get their nodes from ad_operand. */
+ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, const ad_value *out,
+                           unsigned save, const ad_arg *args);
+void ad_payload_free(ad_ctx *ctx, ad_payload *p);
+void ad_payload_type(const ad_payload *p, int i, ad_type *out);
+/* Puts the entry (and one OUT a result if there are several) on the tape; results get their nodes,
+ * held once. Takes the payload over, also on failure. */
+ad_status ad_record(ad_ctx *ctx, unsigned op, uint32_t src, ad_payload *p, int nout, ad_value *out);
+/* Reads and writes through a plan, recorded; they take the plan over. */
+ad_status ad_index_read_plan(ad_ctx *ctx, ad_value x, ad_index_plan *plan, uint32_t src,
+                             ad_value *out);
+ad_status ad_index_write_plan(ad_ctx *ctx, ad_value *x, ad_index_plan *plan, ad_value v, uint32_t src);
+/* The entry of result k of `parent`; `*out` gets its node, held once. */
+ad_status ad_push_out(ad_ctx *ctx, uint32_t parent, int k, uint32_t src, ad_value *out);
+int ad_operands(const tape_entry *e, const uint32_t **nodes, uint32_t pair[2]);
+
+/* sets of parameters */
+uint32_t ad_set_single(ad_ctx *ctx, ad_param id);
+uint32_t ad_set_union(ad_ctx *ctx, uint32_t x, uint32_t y);
+/* A parameter of the set that the present trace asks for, or 0. */
+ad_param ad_set_asked(const ad_tape *t, uint32_t set, uint32_t trace_number);
+void ad_set_name(ad_tape *t, uint32_t set, uint64_t seq); /* it survives, and lies there */
+void ad_sets_sweep(ad_ctx *ctx);                          /* frees what does not */
+void ad_sets_close(ad_ctx *ctx);
+
+void ad_sweeps_close(ad_ctx *ctx);
+void ad_id_free(ad_tape *t, uint32_t id);
+void ad_segment_drop(ad_ctx *ctx, ad_segment *s, bool free_id);
+
+/* maps */
+uint32_t ad_map_get(const ad_map *m, uint64_t key); /* 0 if absent */
+bool ad_map_put(ad_ctx *ctx, ad_map *m, uint64_t key, uint32_t value);
+void ad_map_remove(ad_map *m, uint64_t key);
+void ad_map_clear(ad_ctx *ctx, ad_map *m);
+
+#endif
