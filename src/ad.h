@@ -241,7 +241,7 @@ typedef enum { AD_UNIFORM, AD_NORMAL, AD_INTEGER, AD_BERNOULLI } ad_distribution
 /* UNIFORM on [a, b); NORMAL with mean a, deviation b; INTEGER in [a, b); BERNOULLI 1 with p = a. */
 ad_tensor *ad_random(ad_ctx *ctx, ad_distribution law, double a, double b, ad_dtype dtype, int rank,
                      const int64_t *dims);
-double ad_random_number(ad_ctx *ctx, ad_distribution law, double a, double b);
+double ad_random_number(ad_ctx *ctx, ad_distribution law, double a, double b); /* nan on failure */
 ad_tensor *ad_permutation(ad_ctx *ctx, int64_t n);
 
 /* ---- operations --------------------------------------------------------------------------- */

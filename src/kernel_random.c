@@ -44,7 +44,7 @@ static inline double uniform(const law *l, uint64_t word) {
     return x >= l->b ? nextafter(l->b, l->a) : x;
 }
 
-/* [0, range): the upper half of word · range; the few words that would favour some are left out. */
+/* [0, range): the upper half of word * range; the few words that would favour some are left out. */
 static uint64_t below(uint64_t key, uint64_t counter, uint64_t range) {
     for (uint64_t attempt = 0;; attempt++) {
         uint64_t words[4];
@@ -109,7 +109,8 @@ static ad_status check_interval(ad_ctx *ctx, double a, double b, bool whole) {
     char lower[32], upper[32];
     ad_number_text(a, lower);
     ad_number_text(b, upper);
-    return ad_fail(ctx, AD_ERR_ARGUMENT, -1, "there is nothing to draw from %s up to %s", lower, upper);
+    return ad_fail(ctx, AD_ERR_ARGUMENT, -1, "there is nothing to draw from %s up to %s", lower,
+                   upper);
 }
 
 static ad_status check(ad_ctx *ctx, law *l) {
@@ -120,8 +121,9 @@ static ad_status check(ad_ctx *ctx, law *l) {
         l->range = (uint64_t)((int64_t)l->b - (int64_t)l->a);
         return AD_OK;
     case AD_NORMAL:
-        if (l->b >= 0) return AD_OK;
-        return refuse(ctx, "a deviation is at least 0, not", l->b);
+        if (!isfinite(l->a)) return refuse(ctx, "a mean is finite, not", l->a);
+        if (l->b >= 0 && isfinite(l->b)) return AD_OK;
+        return refuse(ctx, "a deviation is at least 0 and finite, not", l->b);
     case AD_BERNOULLI:
         if (l->a >= 0 && l->a <= 1) return AD_OK;
         return refuse(ctx, "a probability lies between 0 and 1; this is", l->a);
@@ -143,8 +145,8 @@ static ad_status fill(ad_ctx *ctx, const law *l, ad_tensor *t) {
     return AD_OK;
 }
 
-ad_tensor *ad_random(ad_ctx *ctx, ad_distribution kind, double a, double b, ad_dtype dtype, int rank,
-                     const int64_t *dims) {
+ad_tensor *ad_random(ad_ctx *ctx, ad_distribution kind, double a, double b, ad_dtype dtype,
+                     int rank, const int64_t *dims) {
     law l = {kind, a, b, dtype == AD_F32, ctx->random.key, 0};
     if (check(ctx, &l) != AD_OK) return NULL;
     ad_tensor *t = ad_tensor_new(ctx, dtype, rank, dims);

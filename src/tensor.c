@@ -257,6 +257,11 @@ ad_type ad_tensor_type(const ad_tensor *t) {
     return type;
 }
 
+ad_type ad_type_of(ad_value v) {
+    if (v.kind == AD_TENSOR) return ad_tensor_type(v.tensor);
+    return (ad_type){.dtype = v.kind == AD_BOOL ? AD_BOOL8 : AD_F64};
+}
+
 ad_tensor *ad_tensor_of_type(ad_ctx *ctx, const ad_type *type) {
     ad_tensor *t = ad_tensor_new(ctx, type->dtype, type->rank, type->dims);
     if (t) t->asked = type->asked;
