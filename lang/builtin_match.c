@@ -64,14 +64,19 @@ static bool open_matcher(matcher *m, gr_vm *vm, gr_call *call) {
     return true;
 }
 
-/* 1: found, 0: not, -1: raised. Strings are valid UTF-8, which PCRE2 need not check at every call. */
-static int search(matcher *m, size_t from, uint32_t options) {
-    int n = pcre2_match(m->code, (PCRE2_SPTR)m->subject->bytes, m->subject->length, from,
-                        options | PCRE2_NO_UTF_CHECK, m->data, m->limits);
+/* Strings are valid UTF-8, which PCRE2 need not check at every call. */
+static int run(matcher *m, size_t from, uint32_t options) {
+    return pcre2_match(m->code, (PCRE2_SPTR)m->subject->bytes, m->subject->length, from,
+                       options | PCRE2_NO_UTF_CHECK, m->data, m->limits);
+}
+
+/* 1: found, 0: not, -1: raised. */
+static int search(matcher *m, size_t from) {
+    int n = run(m, from, 0);
+    if (n == PCRE2_ERROR_JIT_STACKLIMIT) n = run(m, from, PCRE2_NO_JIT); /* has a heap of its own */
     if (n >= 0) return 1;
     if (n == PCRE2_ERROR_NOMATCH) return 0;
-    if (n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_DEPTHLIMIT || n == PCRE2_ERROR_HEAPLIMIT ||
-        n == PCRE2_ERROR_JIT_STACKLIMIT) {
+    if (n == PCRE2_ERROR_MATCHLIMIT || n == PCRE2_ERROR_DEPTHLIMIT || n == PCRE2_ERROR_HEAPLIMIT) {
         gr_diagnostic *d = gr_raise_argument(m->vm, m->call, 1, GR_E_bad_regex,
                                              "matching this pattern takes too many steps");
         gr_diag_help(d, "nested repetitions such as `(a+)+` try every way to split the text; "
@@ -109,7 +114,7 @@ static gr_value hit(matcher *m) {
 
 static bool gr_b_match(gr_vm *vm, gr_call *call) {
     matcher m;
-    int found = open_matcher(&m, vm, call) ? search(&m, 0, 0) : -1;
+    int found = open_matcher(&m, vm, call) ? search(&m, 0) : -1;
     if (found == 1) call->result = hit(&m);
     close_matcher(&m);
     return found >= 0 && !gr_failed(call->result);
@@ -132,7 +137,7 @@ static bool gr_b_match_all(gr_vm *vm, gr_call *call) {
     call->result = gr_tuple_new(vm, 0);
     bool ok = found > 0 && !gr_failed(call->result);
     for (size_t from = 0; ok && from <= m.subject->length; from = go_on(&m)) {
-        found = search(&m, from, 0);
+        found = search(&m, from);
         ok = found >= 0;
         if (found != 1) break;
         gr_value r = hit(&m);
