@@ -214,11 +214,9 @@ static gr_node *slash_comment(gr_parser *p, gr_node *left) {
 
 static bool is_slash_comment(gr_parser *p) {
     gr_span rest = gr_rest_of_line(p, p->token.span.end, ",;");
-    const char *text = p->source->text + rest.begin;
-    bool words = memchr(text, ' ', rest.end - rest.begin) && text[0] == ' ';
-    return rest.end == rest.begin || (words && !gr_parses(p, text, rest.end - rest.begin)) ||
-           (p->token.blank_before && text[0] == ' ' && rest.end - rest.begin < 4096 &&
-            !gr_parses(p, text, rest.end - rest.begin));
+    uint32_t size = rest.end - rest.begin;
+    if (!p->hints) return false; /* a trial must not begin trials of its own */
+    return size == 0 || size > 400 || !gr_parses(p, p->source->text + rest.begin, size);
 }
 
 gr_node *gr_parse_foreign_operator(gr_parser *p, gr_node *left, uint32_t begin) {
@@ -675,7 +673,11 @@ void gr_no_block(gr_parser *p, const char *after) {
         gr_token next = gr_peek(p);
         gr_span body = gr_rest_of_line(p, next.span.begin, ";");
         if (!next.newline_before && next.kind != GR_T_END && body.end > body.begin) {
-            gr_diag_help(d, "write `{ %.*s }`", GR_TEXT(p, body));
+            bool brace = next.kind == GR_T_LBRACE;
+            if (brace)
+                gr_diag_help(d, "leave `%.*s` out", GR_TEXT(p, t->span));
+            else
+                gr_diag_help(d, "put it in braces: `{ %.*s }`", GR_TEXT(p, body));
         } else {
             gr_diag_help(d, "write `{` here and `}` behind its last line");
         }

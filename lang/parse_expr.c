@@ -137,6 +137,7 @@ static gr_node *pipe(gr_parser *p, gr_node *left, uint32_t begin) {
     gr_span op_span = p->token.span, stray = p->stray;
     gr_advance(p);
     p->stray = (gr_span){0, 0};
+    p->wants_operand = true;
     gr_node *right = gr_parse_level(p, GR_LEVEL_OR);
     bool placed = p->stray.end;
     p->stray = stray;
@@ -288,6 +289,7 @@ gr_node *gr_parse_level(gr_parser *p, gr_level level) {
             gr_fail(p, GR_E_too_deep, p->token.span, "operators nest deeper than %d levels here",
                     GR_MAX_OPERATOR_DEPTH);
         gr_diag_help(d, "give inner parts names of their own with `let`");
+        p->stopped = true;
         return NULL;
     }
     p->operators++;

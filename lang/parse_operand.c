@@ -9,6 +9,12 @@
 
 /* ---- strings ------------------------------------------------------------------------------ */
 
+static void open_brace(gr_parser *p, uint32_t begin) {
+    gr_diagnostic *d = gr_fail(p, GR_E_bad_interpolation, (gr_span){begin, begin + 1},
+                               "the `{` in this string is not closed");
+    gr_diag_help(d, "write `\\{` for a brace itself");
+}
+
 static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part *part) {
     gr_lexer *lexer = &p->lexer;
     bool one_line = lexer->one_line;
@@ -24,16 +30,19 @@ static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part 
                                    "there is nothing between the braces of this string");
         gr_diag_help(d, "write `\\{\\}` for the braces themselves");
     } else if (gr_at(p, GR_T_NEWLINE) || gr_at(p, GR_T_END)) {
-        gr_diagnostic *d = gr_fail(p, GR_E_bad_interpolation, (gr_span){begin, begin + 1},
-                                   "the `{` in this string is not closed");
-        gr_diag_help(d, "write `\\{` for a brace itself");
+        open_brace(p, begin);
     } else {
         part->value = gr_parse_expression(p);
     }
     bool formatted = part->value && gr_at(p, GR_T_COLON);
     if (!p->failed && !formatted && !gr_at(p, GR_T_RBRACE)) {
-        gr_diagnostic *d = gr_expected(p, "`}` or `:` and a format");
-        gr_diag_also(d, p->source, (gr_span){begin, begin + 1}, "the interpolation begins here");
+        if (gr_at(p, GR_T_NEWLINE) || gr_at(p, GR_T_END) || gr_at(p, GR_T_QUOTE)) {
+            open_brace(p, begin);
+        } else {
+            gr_diagnostic *d = gr_expected(p, "`}` or `:` and a format");
+            gr_diag_also(d, p->source, (gr_span){begin, begin + 1},
+                         "the interpolation begins here");
+        }
     }
     if (formatted) {
         p->text.size = 0;

@@ -120,12 +120,14 @@ static gr_node *pattern_record(gr_parser *p) {
 
 /* let [a, b] = … */
 static void bracket_pattern(gr_parser *p) {
-    gr_span opener = p->token.span;
+    gr_span opener = p->token.span, rest = gr_rest_of_line(p, opener.end, ";");
     const char *text = p->source->text;
     uint32_t end = opener.end;
-    while (end < p->lexer.end && !strchr("]\n", text[end])) end++;
+    while (end < rest.end && text[end] != ']') end++;
     gr_diagnostic *d = gr_fail(p, GR_E_bad_pattern, opener, "a pattern is written with `( )`");
-    gr_suggest_code(p, d, "let (%.*s) = value", (int)(end - opener.end), text + opener.end);
+    if (end == rest.end) return;
+    gr_suggest_code(p, d, "let (%.*s)%.*s", (int)(end - opener.end), text + opener.end,
+                    (int)(rest.end - end - 1), text + end + 1);
 }
 
 gr_node *gr_parse_pattern(gr_parser *p) {

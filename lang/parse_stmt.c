@@ -245,6 +245,16 @@ gr_node *gr_parse_if(gr_parser *p) {
 
 /* ---- let, param, assignments -------------------------------------------------------------- */
 
+/* let a, b = e */
+static void suggest_tuple(gr_parser *p, gr_diagnostic *d, gr_span pattern) {
+    const char *text = p->source->text;
+    gr_span value = gr_rest_of_line(p, pattern.end, ";"), names = pattern;
+    while (value.begin < value.end && text[value.begin] != '=') value.begin++;
+    names.end = value.begin;
+    while (names.end > pattern.end && text[names.end - 1] == ' ') names.end--;
+    gr_suggest_code(p, d, "let (%.*s) %.*s", GR_TEXT(p, names), GR_TEXT(p, value));
+}
+
 static void foreign_binding(gr_parser *p, gr_span pattern, const gr_node *node) {
     const gr_token *t = &p->token;
     bool name = node->kind == GR_N_PATTERN_NAME;
@@ -258,15 +268,12 @@ static void foreign_binding(gr_parser *p, gr_span pattern, const gr_node *node) 
     } else if (t->kind == GR_T_COMMA) {
         gr_diagnostic *d = gr_fail(p, GR_E_bad_pattern, t->span,
                                    "several names are bound by a pattern in parentheses");
-        uint32_t end = t->span.end;
-        while (end < p->lexer.end && !strchr("=\n", p->source->text[end])) end++;
-        while (end > t->span.end && p->source->text[end - 1] == ' ') end--;
-        gr_suggest_code(p, d, "let (%.*s) = value", (int)(end - pattern.begin),
-                        p->source->text + pattern.begin);
+        suggest_tuple(p, d, pattern);
     } else if (t->kind == GR_T_LPAREN && name) {
         gr_diagnostic *d =
             gr_fail(p, GR_E_foreign_habit, t->span, "a function is defined with `fn`");
-        gr_suggest_code(p, d, "fn %s(x) = x", node->as.name->text);
+        gr_span rest = gr_rest_of_line(p, pattern.begin, ";");
+        gr_suggest_code(p, d, "fn %.*s", GR_TEXT(p, rest));
     } else if (t->kind == GR_T_NAME && name && !strcmp(node->as.name->text, "mut")) {
         gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, pattern, "every variable can be changed");
         gr_suggest_code(p, d, "let %.*s = 0", GR_TEXT(p, t->span));

@@ -54,7 +54,9 @@ bool gr_begins_operand(const gr_token *token) {
 
 static gr_diagnostic *report(gr_parser *p, gr_diagnostic_id id, gr_span span, const char *format,
                              va_list args) {
-    if (p->last_error == span.begin + 1 || p->stopped) return NULL;
+    const gr_diagnostic *last = p->report->last;
+    bool told = last && last->primary.source == p->source && last->primary.span.begin == span.begin;
+    if (p->last_error == span.begin + 1 || told || p->stopped) return NULL;
     p->last_error = span.begin + 1;
     if (p->report->error_count - p->first_errors >= GR_MAX_SYNTAX_ERRORS) {
         p->stopped = p->failed = true;
@@ -116,7 +118,7 @@ gr_diagnostic *gr_expected(gr_parser *p, const char *what) {
         gr_span end = {p->last_end, p->last_end};
         return gr_fail(p, GR_E_expected_token, end, "expected %s, but the line ends", what);
     }
-    bool own = t->kind == GR_T_NAME || t->kind == GR_T_NUMBER;
+    bool own = t->kind != GR_T_QUOTE && t->span.end - t->span.begin <= 40;
     if (!own) {
         return gr_fail(p, GR_E_expected_token, t->span, "expected %s, but found %s", what,
                        gr_token_shown(t->kind));
@@ -184,6 +186,7 @@ bool gr_enter(gr_parser *p) {
         gr_fail(p, GR_E_too_deep, p->token.span,
                 "brackets, blocks and functions nest deeper than %d levels here", GR_MAX_NESTING);
     gr_diag_help(d, "give inner parts names of their own with `let`");
+    p->stopped = true;
     return false;
 }
 
@@ -274,7 +277,10 @@ void *gr_pop_list(gr_parser *p, size_t mark, size_t size, uint32_t *count) {
     size_t bytes = p->scratch.size - mark;
     *count = (uint32_t)(bytes / size);
     void *list = bytes ? gr_arena_copy(&p->ast->arena, p->scratch.text + mark, bytes) : NULL;
-    if (bytes && !list) no_memory(p);
+    if (bytes && !list) {
+        no_memory(p);
+        *count = 0;
+    }
     p->scratch.size = mark;
     return list;
 }
