@@ -32,8 +32,8 @@ static bool gives_bool(ad_op op) {
            op == AD_OPID_isfinite;
 }
 
-ad_status ad_push_number(ad_ctx *ctx, ad_op op, uint32_t src, uint32_t a, uint32_t b, double y,
-                             ad_value *out) {
+static inline ad_status push_number(ad_ctx *ctx, ad_op op, uint32_t src, uint32_t a, uint32_t b,
+                                    double y, ad_value *out) {
     uint32_t node;
     tape_entry *e = ad_push(ctx, &node);
     if (!e) return AD_ERR_MEMORY;
@@ -54,7 +54,7 @@ ad_status ad_apply1(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value *o
         return AD_OK;
     }
     uint32_t x = ad_operand(ctx, a);
-    return x ? ad_push_number(ctx, op, src, x, 0, y, out) : AD_ERR_MEMORY;
+    return x ? push_number(ctx, op, src, x, 0, y, out) : AD_ERR_MEMORY;
 }
 
 ad_status ad_apply2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, ad_value *out) {
@@ -76,7 +76,7 @@ ad_status ad_apply2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b,
     }
     uint32_t x, z;
     if (!operand_of(ctx, op, a, src, &x) || !operand_of(ctx, op, b, src, &z)) return AD_ERR_MEMORY;
-    return ad_push_number(ctx, op, src, x, z, y, out);
+    return push_number(ctx, op, src, x, z, y, out);
 }
 
 /* The chosen number; the entry remembers the other one too, which is still a path. */
@@ -86,7 +86,7 @@ static ad_status where_number(ad_ctx *ctx, uint32_t src, const ad_value *in, ad_
     if (!ctx->recording || !(in[1].node | in[2].node)) return AD_OK;
     uint32_t a = in[1].node ? ad_operand(ctx, in[1]) : 0;
     uint32_t b = in[2].node ? ad_operand(ctx, in[2]) : 0;
-    ad_status s = ad_push_number(ctx, AD_OP_WHERE, src, a, b, out->num, out);
+    ad_status s = push_number(ctx, AD_OP_WHERE, src, a, b, out->num, out);
     if (s == AD_OK && second) ad_at(ctx->tape, out->node)->flags |= F_OLD;
     return s;
 }

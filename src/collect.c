@@ -87,6 +87,7 @@ static bool tangent_below(const collector *c, const ad_payload *p) {
 static bool find_below(const collector *c, const tape_entry *e) {
     const uint32_t *in;
     uint32_t pair[2];
+    if (e->op < E_LEAF && !(e->flags & F_PAYLOAD)) return askable(c, e->a) || askable(c, e->b);
     if (e->op == E_GRAD) return gradient_below(c, e->payload);
     if (e->op == E_JVP) return tangent_below(c, e->payload);
     if (e->op == E_OUT) return ad_at(c->t, e->a)->flags & F_BELOW;
@@ -189,13 +190,8 @@ static size_t payload_bytes(const ad_payload *p) {
     return bytes;
 }
 
+/* A wanted entry stays as it is or becomes a cut. */
 static void settle(collector *c, const ad_segment *s, tape_entry *e) {
-    bool wanted = e->held || e->flags & (F_KEEP | F_WHOLE);
-    if (!wanted) {
-        bury(c, e);
-        return;
-    }
-    c->alive++;
     bool stays = e->flags & (F_BELOW | F_WHOLE) || e->op == E_CUT ||
                  (e->op == E_LEAF && (e->held || !(e->flags & F_OLD)));
     if (!stays) {
@@ -209,9 +205,20 @@ static void settle(collector *c, const ad_segment *s, tape_entry *e) {
 }
 
 static void go_down(collector *c) {
-    for (ad_segment *s = c->t->last; s; s = s->prev)
-        for (uint32_t i = s->used; i-- > (s->id == 0);)
-            if (s->e[i].op != E_FREE) settle(c, s, &s->e[i]);
+    for (ad_segment *s = c->t->last; s; s = s->prev) {
+        s->alive = 0;
+        for (uint32_t i = s->used; i-- > (s->id == 0);) {
+            tape_entry *e = &s->e[i];
+            if (e->op == E_FREE) continue;
+            if (!e->held && !(e->flags & (F_KEEP | F_WHOLE))) {
+                bury(c, e);
+                continue;
+            }
+            s->alive++;
+            settle(c, s, e);
+        }
+        c->alive += s->alive;
+    }
 }
 
 /* ---- values that were revived out of remnants ---------------------------------------------- */
@@ -231,6 +238,7 @@ static void drop_revived(collector *c) {
         ad_unhold(c->ctx, fresh);
         if (e->held) continue;
         bury(c, e);
+        ad_seg(c->t, fresh)->alive--;
         c->alive--;
     }
 }
@@ -265,12 +273,6 @@ static void shrink(collector *c, ad_segment *s, uint32_t n, uint32_t set) {
     ad_segment_drop(c->ctx, s, false);
 }
 
-static bool any_survivor(const ad_segment *s) {
-    for (uint32_t i = s->id == 0; i < s->used; i++)
-        if (s->e[i].op != E_FREE) return true;
-    return s->id == 0;
-}
-
 static void recycle(collector *c) {
     for (ad_segment *s = c->t->first, *next; s; s = next) {
         uint32_t set = 0;
@@ -278,11 +280,11 @@ static void recycle(collector *c) {
         if (s->sets) ad_mem_put(c->ctx, s->sets, SEG_SIZE * sizeof *s->sets);
         s->sets = NULL;
         if (s == c->t->last) continue;
-        if (!any_survivor(s)) {
+        if (!s->alive && s->id && !c->failed) {
             ad_segment_drop(c->ctx, s, true);
             continue;
         }
-        uint32_t n = s->id ? shrinkable(s, &set) : 0;
+        uint32_t n = s->id && !c->failed ? shrinkable(s, &set) : 0;
         if (n) shrink(c, s, n, set);
     }
 }
@@ -294,7 +296,7 @@ static void name_parameters(collector *c) {
     for (uint32_t id = 1; id < t->param_count; id++)
         t->params[id].named = t->params[id].has_old = false;
     for (const ad_segment *s = t->first; s; s = s->next)
-        for (uint32_t i = s->id == 0; i < s->used; i++) {
+        for (uint32_t i = s->id == 0; s->alive && i < s->used; i++) {
             const tape_entry *e = &s->e[i];
             if (e->op == E_CUT) ad_set_name(t, e->a, s->seq);
             if (e->op != E_LEAF || !e->b) continue;

@@ -50,15 +50,24 @@ static void *slot_of(ad_sweep *s, uint32_t node, bool *ok) {
     return s->record ? (void *)((ad_value *)p->slots + i) : (void *)((uint64_t *)p->slots + i);
 }
 
-static inline bool give_number(ad_sweep *s, uint32_t node, double g) {
-    bool ok = true;
-    uint64_t *slot = node ? slot_of(s, node, &ok) : NULL;
-    if (!slot) return ok;
+static inline void add_number(uint64_t *slot, double g) {
     double have;
     memcpy(&have, slot, sizeof have);
     if (*slot != AD_UNTOUCHED) g += have;
     memcpy(slot, &g, sizeof g);
-    return true;
+}
+
+/* To an operand of an entry of page `p`, which often lies in the same page. */
+static inline bool give_number(ad_sweep *s, ad_page *p, uint32_t node, double g) {
+    uint32_t i = node & SEG_MASK;
+    if (node >> SEG_BITS == p->segment) {
+        if (ad_bit(p->need, i)) add_number((uint64_t *)p->slots + i, g);
+        return true;
+    }
+    bool ok = true;
+    uint64_t *slot = node ? slot_of(s, node, &ok) : NULL;
+    if (slot) add_number(slot, g);
+    return ok;
 }
 
 static bool same_layout(const ad_tensor *a, const ad_tensor *b) {
@@ -186,7 +195,7 @@ static double sabotaged(const ad_ctx *ctx, const tape_entry *e, double partial) 
                                                    : partial * ctx->sabotage_factor;
 }
 
-static bool back_general(ad_sweep *s, const tape_entry *e, double g) {
+static bool back_general(ad_sweep *s, ad_page *p, const tape_entry *e, double g) {
     const ad_tape *t = s->ctx->tape;
     double a = number_at(t, e->a), b = number_at(t, e->b);
     for (int k = 0; k < 2; k++) {
@@ -197,27 +206,27 @@ static bool back_general(ad_sweep *s, const tape_entry *e, double g) {
             double partial = ad_scalar_partial(e->op, k, a, b, 0, e->num);
             d = g * sabotaged(s->ctx, e, partial);
         }
-        if (!give_number(s, x, d)) return false;
+        if (!give_number(s, p, x, d)) return false;
     }
     return true;
 }
 
-static bool back_number(ad_sweep *s, const tape_entry *e, double g) {
+static inline bool back_number(ad_sweep *s, ad_page *p, const tape_entry *e, double g) {
     const ad_tape *t = s->ctx->tape;
-    if (AD_UNLIKELY(s->ctx->sabotage)) return back_general(s, e, g);
+    if (AD_UNLIKELY(s->ctx->sabotage)) return back_general(s, p, e, g);
     switch (e->op) {
-    case AD_OP_ADD: return give_number(s, e->a, g) && give_number(s, e->b, g);
-    case AD_OP_SUB: return give_number(s, e->a, g) && give_number(s, e->b, g == 0 ? 0 : -g);
-    case AD_OP_NEG: return give_number(s, e->a, g == 0 ? 0 : -g);
+    case AD_OP_ADD: return give_number(s, p, e->a, g) && give_number(s, p, e->b, g);
+    case AD_OP_SUB: return give_number(s, p, e->a, g) && give_number(s, p, e->b, g == 0 ? 0 : -g);
+    case AD_OP_NEG: return give_number(s, p, e->a, g == 0 ? 0 : -g);
     case AD_OP_MUL:
-        if (g == 0) return give_number(s, e->a, g) && give_number(s, e->b, g);
-        return give_number(s, e->a, g * number_at(t, e->b)) &&
-               give_number(s, e->b, g * number_at(t, e->a));
+        if (g == 0) return give_number(s, p, e->a, g) && give_number(s, p, e->b, g);
+        return give_number(s, p, e->a, g * number_at(t, e->b)) &&
+               give_number(s, p, e->b, g * number_at(t, e->a));
     case AD_OP_WHERE: {
         bool second = e->flags & F_OLD;
-        return give_number(s, e->a, second ? 0 : g) && give_number(s, e->b, second ? g : 0);
+        return give_number(s, p, e->a, second ? 0 : g) && give_number(s, p, e->b, second ? g : 0);
     }
-    default: return back_general(s, e, g);
+    default: return back_general(s, p, e, g);
     }
 }
 
@@ -506,7 +515,7 @@ static ad_status back_entry(ad_sweep *s, uint32_t node, ad_value g) {
     if (e->op == E_CUT) st = AD_OK;
     else if (e->flags & F_PAYLOAD) st = back_payload(s, node, e, &g, &yes);
     else if (s->record) st = back_recorded(s, e, node, g);
-    else if (!back_number(s, e, g.num)) st = AD_ERR_MEMORY;
+    else if (!back_number(s, ad_page_at(s, node), e, g.num)) st = AD_ERR_MEMORY;
     ad_release(s->ctx, g);
     return st;
 }
@@ -530,7 +539,22 @@ static ad_status take_entry(ad_sweep *s, ad_page *p, uint32_t i) {
     return back_entry(s, node, g);
 }
 
+/* A scalar entry of a plain sweep that no denominator is: the common case of long chains. */
+static inline bool is_simple(const ad_sweep *s, const ad_page *p, const tape_entry *e, uint32_t i) {
+    return !s->record && e->op < E_LEAF && !(e->flags & F_PAYLOAD) && !ad_bit(p->wrt, i);
+}
+
+static inline ad_status take_simple(ad_sweep *s, ad_page *p, const tape_entry *e, uint32_t i) {
+    uint64_t *slot = (uint64_t *)p->slots + i;
+    double g;
+    if (*slot == AD_UNTOUCHED) return AD_OK;
+    memcpy(&g, slot, sizeof g);
+    *slot = AD_UNTOUCHED;
+    return back_number(s, p, e, g) ? AD_OK : AD_ERR_MEMORY;
+}
+
 static ad_status walk_page(ad_sweep *s, ad_page *p, uint32_t from) {
+    const ad_segment *seg = (ad_segment *)s->ctx->tape->table[p->segment];
     ad_status st = ad_poll(s->ctx);
     for (int w = SEG_WORDS - 1; w >= (int)(from / 64) && st == AD_OK; w--) {
         uint64_t todo = p->need[w];
@@ -538,7 +562,9 @@ static ad_status walk_page(ad_sweep *s, ad_page *p, uint32_t from) {
         while (todo && p->slots && st == AD_OK) {
             int bit = 63 - __builtin_clzll(todo);
             todo &= ~(UINT64_C(1) << bit);
-            st = take_entry(s, p, (uint32_t)(w * 64 + bit));
+            uint32_t i = (uint32_t)(w * 64 + bit);
+            const tape_entry *e = &seg->e[i];
+            st = is_simple(s, p, e, i) ? take_simple(s, p, e, i) : take_entry(s, p, i);
         }
     }
     if (st == AD_OK && from == 0) return_slots(s, p);

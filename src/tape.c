@@ -138,6 +138,7 @@ static ad_segment *append_segment(ad_ctx *ctx) {
     t->spare = s->next;
     s->id = id;
     s->seq = ++t->seq;
+    s->alive = 0;
     s->used = id == 0; /* node 0 means: not tracked */
     if (id == 0) s->e[0] = (tape_entry){0};
     s->sets = NULL;
@@ -271,7 +272,7 @@ uint32_t ad_where_is(const ad_tape *t, uint32_t node) {
     return ad_map_get(&t->revived, node);
 }
 
-static uint32_t revive(ad_ctx *ctx, ad_value v) {
+uint32_t ad_operand_slow(ad_ctx *ctx, ad_value v) {
     ad_tape *t = ctx->tape;
     uint32_t fresh = ad_map_get(&t->revived, v.node);
     if (fresh) return fresh;
@@ -281,16 +282,6 @@ static uint32_t revive(ad_ctx *ctx, ad_value v) {
     if (!ad_map_put(ctx, &t->revived, v.node, fresh)) return 0;
     ad_hold(ctx, fresh);
     return fresh;
-}
-
-uint32_t ad_operand(ad_ctx *ctx, ad_value v) {
-    if (AD_LIKELY(!ad_is_remnant(ctx->tape->table[v.node >> SEG_BITS]))) return v.node;
-    return revive(ctx, v);
-}
-
-double ad_entry_number(const tape_entry *e) {
-    if (!(e->flags & F_PAYLOAD)) return e->num;
-    return e->payload->saved[e->payload->nin].num;
 }
 
 /* The operands of any entry (the denominators of a gradient are none); `pair` is room for those that stand in the entry itself. */

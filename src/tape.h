@@ -86,7 +86,7 @@ typedef struct ad_segment ad_segment;
 struct ad_segment {
     uint64_t seq;
     ad_segment *prev, *next;
-    uint32_t id, used;
+    uint32_t id, used, alive; /* alive: entries that the last collection kept */
     uint32_t *sets; /* collector: a set of parameters for each entry, or NULL */
     tape_entry e[SEG_SIZE];
 };
@@ -178,19 +178,23 @@ static inline tape_entry *ad_push(ad_ctx *ctx, uint32_t *node) {
 void ad_hold(ad_ctx *ctx, uint32_t node);
 void ad_unhold(ad_ctx *ctx, uint32_t node);
 /* The node to use as an operand: itself, or a fresh cut for a value of a remnant. 0 on failure. */
-uint32_t ad_operand(ad_ctx *ctx, ad_value v);
+uint32_t ad_operand_slow(ad_ctx *ctx, ad_value v);
+static inline uint32_t ad_operand(ad_ctx *ctx, ad_value v) {
+    if (AD_LIKELY(!ad_is_remnant(ctx->tape->table[v.node >> SEG_BITS]))) return v.node;
+    return ad_operand_slow(ctx, v);
+}
 /* Where a denominator is now: itself, or what it was revived as, or 0. */
 uint32_t ad_where_is(const ad_tape *t, uint32_t node);
 ad_status ad_push_cut(ad_ctx *ctx, double num, bool tensor, uint32_t set, uint32_t src, uint32_t *node);
 
-/* A scalar entry without payload. */
-ad_status ad_push_number(ad_ctx *ctx, ad_op op, uint32_t src, uint32_t a, uint32_t b, double y,
-                         ad_value *out);
 /* Zeros of a type with `v` added through the plan. */
 ad_status ad_index_spread(ad_ctx *ctx, const ad_type *type, const ad_index_plan *plan, ad_value v,
                           uint32_t src, ad_value *out);
 /* The number of a scalar entry. */
-double ad_entry_number(const tape_entry *e);
+static inline double ad_entry_number(const tape_entry *e) {
+    if (AD_LIKELY(!(e->flags & F_PAYLOAD))) return e->num;
+    return e->payload->saved[e->payload->nin].num;
+}
 
 /* payloads */
 enum { SAVE_OUT = 1 << 30, SAVE_ALL = SAVE_OUT - 1 };

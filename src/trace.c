@@ -254,15 +254,29 @@ static ad_status visit_operands(ad_sweep *s, uint32_t node) {
     return AD_OK;
 }
 
+/* The same for an operand that is likely to lie in the page at hand. */
+static inline bool visit_near(ad_sweep *s, ad_page *p, uint32_t node) {
+    if (node >> SEG_BITS != p->segment) return visit(s, node);
+    if (node) ad_bit_set(p->visited, node & SEG_MASK);
+    return true;
+}
+
+static ad_status visit_entry(ad_sweep *s, ad_page *p, const tape_entry *e, uint32_t i) {
+    if (e->op < E_LEAF && !(e->flags & F_PAYLOAD))
+        return visit_near(s, p, e->a) && visit_near(s, p, e->b) ? AD_OK : AD_ERR_MEMORY;
+    return visit_operands(s, p->segment << SEG_BITS | i);
+}
+
 /* Operands may light lower bits of the same word, so it is read again after each. */
 static ad_status visit_page(ad_sweep *s, ad_page *p) {
+    const ad_segment *seg = (ad_segment *)s->ctx->tape->table[p->segment];
     for (int w = SEG_WORDS - 1; w >= 0; w--) {
         uint64_t done = 0;
         for (uint64_t todo; (todo = p->visited[w] & ~done);) {
             int bit = 63 - __builtin_clzll(todo);
             done |= UINT64_C(1) << bit;
-            uint32_t node = p->segment << SEG_BITS | (uint32_t)(w * 64 + bit);
-            ad_status st = visit_operands(s, node);
+            uint32_t i = (uint32_t)(w * 64 + bit);
+            ad_status st = visit_entry(s, p, &seg->e[i], i);
             if (st != AD_OK) return st;
         }
     }
@@ -299,12 +313,22 @@ static bool entry_needed(const ad_sweep *s, const tape_entry *e) {
     return false;
 }
 
+static inline bool needed_near(const ad_sweep *s, const ad_page *p, uint32_t node) {
+    if (node >> SEG_BITS == p->segment) return ad_bit(p->need, node & SEG_MASK);
+    return ad_needed(s, node);
+}
+
 static void mark_needed(ad_sweep *s, ad_page *p) {
     const ad_segment *seg = (ad_segment *)s->ctx->tape->table[p->segment];
     for (int w = 0; w < SEG_WORDS; w++) {
         for (uint64_t todo = p->visited[w]; todo; todo &= todo - 1) {
             uint32_t i = (uint32_t)(w * 64 + __builtin_ctzll(todo));
-            if (ad_bit(p->wrt, i) || entry_needed(s, &seg->e[i])) ad_bit_set(p->need, i);
+            const tape_entry *e = &seg->e[i];
+            bool need = ad_bit(p->wrt, i);
+            if (e->op < E_LEAF && !(e->flags & F_PAYLOAD))
+                need = need || needed_near(s, p, e->a) || needed_near(s, p, e->b);
+            else need = need || entry_needed(s, e);
+            if (need) ad_bit_set(p->need, i);
         }
     }
 }
