@@ -21,8 +21,6 @@ extern const gr_builtin gr_builtins_collection[];
 extern const gr_builtin gr_builtins_text[];
 extern const gr_builtin gr_builtins_match[];
 extern const gr_builtin gr_builtins_file[];
-extern const gr_builtin gr_builtins_csv[];
-extern const gr_builtin gr_builtins_json[];
 extern const gr_builtin gr_builtins_system[];
 
 /* A call of the row call->op: call->args and call->rest follow the row's signature. */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <utf8proc.h>
 
 enum { CHUNK = 1 << 16 };
 
@@ -107,6 +108,29 @@ bool gr_write_file(ad_ctx *ctx, const char *path, const char *bytes, size_t leng
     ad_mem_put(ctx, temporary, room);
     errno = saved;
     return ok;
+}
+
+bool gr_is_utf8(const char *bytes, size_t length, size_t *bad) {
+    size_t i = 0;
+    while (i < length) {
+        uint64_t word;
+        if (length - i >= sizeof word) {
+            memcpy(&word, bytes + i, sizeof word);
+            if (!(word & 0x8080808080808080)) {
+                i += sizeof word;
+                continue;
+            }
+        }
+        utf8proc_int32_t code;
+        utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)bytes + i,
+                                              (utf8proc_ssize_t)(length - i), &code);
+        if (n <= 0) {
+            *bad = i;
+            return false;
+        }
+        i += (size_t)n;
+    }
+    return true;
 }
 
 bool gr_raise_file(gr_vm *vm, const gr_call *call, uint32_t i, const char *verb, const char *path) {
