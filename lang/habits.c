@@ -685,7 +685,10 @@ void gr_no_block(gr_parser *p, const char *after) {
     }
     char what[80];
     snprintf(what, sizeof what, "`{` and a block after %s", after ? after : "this");
-    gr_expected(p, what);
+    gr_span at = t->span, body = gr_rest_of_line(p, at.begin, ";");
+    bool statement = gr_begins_operand(t) && !t->newline_before && body.end > body.begin;
+    gr_diagnostic *d = gr_expected(p, what);
+    if (statement) gr_diag_help(d, "put it in braces: `{ %.*s }`", GR_TEXT(p, body));
 }
 
 /* ---- whole statements --------------------------------------------------------------------- */

@@ -23,7 +23,7 @@ struct gr_lexicon {
 static const struct {
     const char *name, *pattern, *shown;
 } rows[] = {
-    {"END", NULL, "the end of the file"},
+    {"END", NULL, "the end of the input"},
     {"ERROR", NULL, "this"},
 #define GR_TOKEN(kind, pattern, shown) {#kind, pattern, shown},
 #define GR_WORD(kind, text) {#kind, NULL, "`" text "`"},

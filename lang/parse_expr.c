@@ -186,6 +186,23 @@ static bool increment(gr_parser *p, const gr_node *left, gr_span op) {
     return true;
 }
 
+/* a <- 3, spaced as R's assignment is and a comparison with -3 is not. */
+static bool is_left_arrow(const gr_parser *p, const gr_node *left, gr_span less) {
+    return gr_at(p, GR_T_MINUS) && p->token.span.begin == less.end && p->token.blank_after &&
+           has_name(left) && left->span.end < less.begin;
+}
+
+static gr_node *left_arrow(gr_parser *p, gr_node *left, gr_span less) {
+    gr_span sign = {less.begin, p->token.span.end};
+    gr_advance(p);
+    uint32_t begin = p->token.span.begin;
+    if (!gr_parse_level(p, GR_LEVEL_PIPE)) return NULL;
+    gr_span value = gr_from(p, begin);
+    gr_diagnostic *d = gr_complain(p, GR_E_foreign_habit, sign, "`<-` does not assign");
+    gr_suggest_code(p, d, "%.*s = %.*s", GR_TEXT(p, left->span), GR_TEXT(p, value));
+    return left;
+}
+
 /* ---- the loop ----------------------------------------------------------------------------- */
 
 static gr_node *simple_operator(gr_parser *p, gr_node *left, operator_row row, uint32_t begin) {
@@ -194,6 +211,7 @@ static gr_node *simple_operator(gr_parser *p, gr_node *left, operator_row row, u
     gr_advance(p);
     if (row.op == GR_OP_JOIN && increment(p, left, op_span)) return left;
     uint32_t right_begin = p->token.span.begin;
+    if (row.op == GR_OP_LT && is_left_arrow(p, left, op_span)) return left_arrow(p, left, op_span);
     p->wants_operand = true;
     /* The right side of ^ may be a power and may begin with a minus. */
     gr_level level = row.op == GR_OP_POW ? GR_LEVEL_NEG : (gr_level)(row.level + 1);

@@ -687,7 +687,7 @@ static void no_operand(gr_parser *p) {
     case GR_T_RPAREN:
     case GR_T_RBRACKET:
     case GR_T_RBRACE:
-        if (p->open_count == 0) {
+        if (p->open_count == 0 && !p->lexer.one_line) {
             gr_fail(p, GR_E_unclosed_bracket, t->span, "this %s has no partner before it",
                     gr_token_shown(t->kind));
             return;

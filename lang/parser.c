@@ -112,7 +112,7 @@ static bool statement_word(const gr_token *token) {
 gr_diagnostic *gr_expected(gr_parser *p, const char *what) {
     const gr_token *t = &p->token;
     if (t->kind == GR_T_END) {
-        return gr_fail(p, GR_E_expected_token, t->span, "expected %s, but the file ends", what);
+        return gr_fail(p, GR_E_expected_token, t->span, "expected %s, but the input ends", what);
     }
     if (t->kind == GR_T_NEWLINE || t->newline_before) {
         gr_span end = {p->last_end, p->last_end};
@@ -224,7 +224,7 @@ static void report_unclosed(gr_parser *p, const gr_opener *opener) {
         if (t->kind != GR_T_END)
             gr_diag_also(d, p->source, t->span, "%s is missing here", close);
         else
-            gr_diag_note(d, "the file ends before its %s", close);
+            gr_diag_note(d, "the input ends before its %s", close);
         return;
     }
     char what[40];

@@ -280,8 +280,9 @@ Test(parser, operators_bind_as_the_table_says) {
     CHECK_TREES(
         {"a + b * c", "(+ a (* b c))"}, {"a - b - c", "(- (- a b) c)"},
         {"a / b * c % d @ e", "(@ (% (* (/ a b) c) d) e)"}, {"-2^2", "(- (^ 2 2))"},
-        {"2^-1", "(^ 2 (- 1))"}, {"2^3^2", "(^ 2 (^ 3 2))"}, {"-a * b", "(* (- a) b)"},
-        {"a ^ -b ^ c", "(^ a (- (^ b c)))"}, {"--a", "(- (- a))"}, {"not a == b", "(not (== a b))"},
+        {"2^-1", "(^ 2 (- 1))"}, {"a <-3", "(< a (- 3))"}, {"a < -b", "(< a (- b))"},
+        {"2^3^2", "(^ 2 (^ 3 2))"}, {"-a * b", "(* (- a) b)"}, {"a ^ -b ^ c", "(^ a (- (^ b c)))"},
+        {"--a", "(- (- a))"}, {"not a == b", "(not (== a b))"},
         {"not a and b or c", "(or (and (not a) b) c)"}, {"a or b and c", "(or a (and b c))"},
         {"a ++ b + c", "(+ (++ a b) c)"}, {"0..n + 1", "(.. (from 0) (to (+ n 1)))"},
         {"0..n by 2", "(.. (from 0) (to n) (by 2))"}, {"a == 0..3", "(== a (.. (from 0) (to 3)))"},
@@ -685,11 +686,12 @@ Test(parser, habits_operators) {
         {"x in xs", HABIT, "in", "`has(xs, x)`"}, {"x not in xs", HABIT, "not", "`not has(xs, x)`"},
         {"x is None", HABIT, "is", "`x == nil`"}, {"x is not None", HABIT, "is", "`x != nil`"},
         {"x is y", HABIT, "is", "`x == y`"}, {"a mod 3", HABIT, "mod", "`a % 3`"},
-        {"x++", HABIT, "++", "`x += 1`"}, {"++x", HABIT, "++", "`x += 1`"},
-        {"y = +x", HABIT, "+", "`x`"}, {"x **= 2", HABIT, "**=", "`x = x ^ 2`"},
-        {"x ^= 2", HABIT, "^=", "`x = x ^ 2`"}, {"2x", HABIT, "2x", "`2 * x`"},
-        {"3 + 2(x + 1)", HABIT, "2", "`2 * (x + 1)`"}, {"2x^2", HABIT, "2x", "`2 * x^2`"},
-        {"sin²(x)", HABIT, "²", "`sin(x)²`"});
+        {"a <- 3", HABIT, "<-", "`a = 3`"}, {"if (x > 0) y", GR_E_expected_token, "y", "`{ y }`"},
+        {"\"{x + }\"", GR_E_expected_token, "}", NULL}, {"x++", HABIT, "++", "`x += 1`"},
+        {"++x", HABIT, "++", "`x += 1`"}, {"y = +x", HABIT, "+", "`x`"},
+        {"x **= 2", HABIT, "**=", "`x = x ^ 2`"}, {"x ^= 2", HABIT, "^=", "`x = x ^ 2`"},
+        {"2x", HABIT, "2x", "`2 * x`"}, {"3 + 2(x + 1)", HABIT, "2", "`2 * (x + 1)`"},
+        {"2x^2", HABIT, "2x", "`2 * x^2`"}, {"sin²(x)", HABIT, "²", "`sin(x)²`"});
 }
 
 Test(parser, habits_words) {
