@@ -18,6 +18,7 @@ typedef struct binding {
 typedef struct walker {
     gr_scope *scope;
     gr_vm *vm;
+    gr_ast *ast;
     binding *bindings;
     uint32_t binding_count, binding_room;
     uint32_t *newest; /* by serial: binding + 1 */
@@ -442,6 +443,23 @@ static void walk_block(walker *w, gr_node *block) {
     unwind_bindings(w, mark);
 }
 
+/* A test's body becomes that of a function without parameters. */
+static void walk_test(walker *w, gr_node *n) {
+    gr_node *fn = gr_arena_alloc(&w->ast->arena, sizeof *fn);
+    gr_fn *f = gr_arena_alloc(&w->ast->arena, sizeof *f);
+    if (!fn || !f) {
+        gr_raise_memory(w->vm);
+        w->ok = false;
+        return;
+    }
+    f->body = n->as.test.body;
+    f->head = n->as.test.name_span;
+    *fn = (gr_node){.kind = GR_N_FN, .flags = GR_BLOCK_BODY, .span = n->span};
+    fn->as.fn = f;
+    n->as.test.body = fn;
+    walk_fn(w, fn, 0);
+}
+
 static void walk(walker *w, gr_node *n) {
     if (!n || !w->ok) {
         if (!n || gr_has_raised(w->vm)) return;
@@ -496,7 +514,7 @@ static void walk(walker *w, gr_node *n) {
         walk(w, n->as.assertion.condition);
         walk(w, n->as.assertion.message);
         break;
-    case GR_N_TEST: walk_block(w, n->as.test.body); break;
+    case GR_N_TEST: walk_test(w, n); break;
     case GR_N_IMPORT: {
         gr_node name = {.kind = GR_N_PATTERN_NAME, .span = n->as.import.name_span};
         name.as.name = n->as.import.name;
@@ -545,7 +563,7 @@ static void decide_cells(gr_scope *s) {
 }
 
 bool gr_scope_resolve(gr_scope *scope, gr_ast *ast) {
-    walker w = {.scope = scope, .vm = scope->vm, .ok = true};
+    walker w = {.scope = scope, .vm = scope->vm, .ast = ast, .ok = true};
     gr_vm *vm = scope->vm;
     if (!gr_proto_grow(vm, &scope->fns, &scope->fn_room, 1, sizeof *scope->fns)) return false;
     scope->fns[0] = (gr_scope_fn){0};
