@@ -15,19 +15,19 @@
 /* From this size on a mapping of its own: it goes back to the system when it is released.
  * Sanitizers look for pointers in the heap only, so with them all comes from malloc. */
 #ifdef AD_ASAN
-enum { MAP_FROM = 0 };
+static const size_t MAP_FROM = SIZE_MAX;
 #else
-enum { MAP_FROM = 1 << 18 };
+static const size_t MAP_FROM = 1 << 18;
 #endif
 
 static void *plain_allocate(size_t bytes) {
-    if (!MAP_FROM || bytes < MAP_FROM) return malloc(bytes);
+    if (bytes < MAP_FROM) return malloc(bytes);
     void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return block == MAP_FAILED ? NULL : block;
 }
 
 static void plain_release(void *block, size_t bytes) {
-    if (!MAP_FROM || bytes < MAP_FROM) free(block);
+    if (bytes < MAP_FROM) free(block);
     else munmap(block, bytes);
 }
 
