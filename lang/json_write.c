@@ -126,9 +126,10 @@ static bool put_record(writer *w, gr_value r) {
 }
 
 static bool put_nested(writer *w, gr_value v) {
-    if (w->depth >= GR_MAX_JSON_DEPTH) {
+    int deepest = w->tagged ? GR_MAX_JSON_DEPTH / 2 - 2 : GR_MAX_JSON_DEPTH - AD_MAX_RANK;
+    if (w->depth >= deepest) { /* so that it can be read back */
         gr_raise_argument(w->vm, w->call, 0, GR_E_too_nested,
-                          "the value is nested more than %d levels deep", GR_MAX_JSON_DEPTH);
+                          "the value is nested more than %d levels deep", deepest);
         return false;
     }
     w->depth++;
@@ -171,32 +172,32 @@ bool gr_json_save(gr_vm *vm, const gr_call *call, gr_value v, gr_buffer *out) {
     return true;
 }
 
-/* ---- back ------------------------------------------------------------------------------------- */
+/* ---- back: as deep as gr_json_parse lets anything be ----------------------------------------- */
 
 static bool raise_form(gr_vm *vm, const gr_call *call) {
     gr_raise_argument(vm, call, 0, GR_E_bad_json, "the file is not what `save` writes");
     return false;
 }
 
-static bool untag(gr_vm *vm, const gr_call *call, gr_value v, int depth, gr_value *out);
+static bool untag(gr_vm *vm, const gr_call *call, gr_value v, gr_value *out);
 
-static bool untag_tuple(gr_vm *vm, const gr_call *call, gr_value v, int depth, gr_value *out) {
+static bool untag_tuple(gr_vm *vm, const gr_call *call, gr_value v, gr_value *out) {
     if (v.kind != GR_TUPLE) return raise_form(vm, call);
     gr_value t = gr_tuple_new(vm, gr_as_tuple(v)->count);
     bool ok = !gr_failed(t);
     for (size_t i = 0; ok && i < gr_as_tuple(v)->count; i++)
-        ok = untag(vm, call, gr_as_tuple(v)->items[i], depth + 1, &gr_as_tuple(t)->items[i]);
+        ok = untag(vm, call, gr_as_tuple(v)->items[i], &gr_as_tuple(t)->items[i]);
     if (ok) *out = t;
     else gr_release(vm, t);
     return ok;
 }
 
-static bool untag_record(gr_vm *vm, const gr_call *call, gr_value v, int depth, gr_value *out) {
+static bool untag_record(gr_vm *vm, const gr_call *call, gr_value v, gr_value *out) {
     if (v.kind != GR_RECORD) return raise_form(vm, call);
     gr_value r = gr_record_like(vm, v);
     bool ok = !gr_failed(r);
     for (uint32_t i = 0; ok && i < gr_record_count(v); i++)
-        ok = untag(vm, call, gr_record_value(v, i), depth + 1, &gr_as_record(r)->values[i]);
+        ok = untag(vm, call, gr_record_value(v, i), &gr_as_record(r)->values[i]);
     if (ok) *out = r;
     else gr_release(vm, r);
     return ok;
@@ -255,7 +256,7 @@ static bool untag_tensor(gr_vm *vm, const gr_call *call, gr_value v, gr_value *o
     return true;
 }
 
-static bool untag(gr_vm *vm, const gr_call *call, gr_value v, int depth, gr_value *out) {
+static bool untag(gr_vm *vm, const gr_call *call, gr_value v, gr_value *out) {
     gr_value *inner;
     double x;
     if (v.kind != GR_RECORD) {
@@ -264,9 +265,9 @@ static bool untag(gr_vm *vm, const gr_call *call, gr_value v, int depth, gr_valu
     }
     if (gr_record_find_text(vm, v, "tensor")) return untag_tensor(vm, call, v, out);
     if ((inner = gr_record_find_text(vm, v, "tuple")))
-        return untag_tuple(vm, call, *inner, depth, out);
+        return untag_tuple(vm, call, *inner, out);
     if ((inner = gr_record_find_text(vm, v, "record")))
-        return untag_record(vm, call, *inner, depth, out);
+        return untag_record(vm, call, *inner, out);
     inner = gr_record_find_text(vm, v, "number");
     if (!inner || !untag_number(*inner, &x)) return raise_form(vm, call);
     *out = ad_number(x);
@@ -282,7 +283,7 @@ bool gr_json_load(gr_vm *vm, const gr_call *call, const char *bytes, size_t leng
         *out = v;
         return true;
     }
-    bool ok = untag(vm, call, *inner, 0, out);
+    bool ok = untag(vm, call, *inner, out);
     gr_release(vm, v);
     return ok;
 }
