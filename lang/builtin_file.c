@@ -197,7 +197,14 @@ static bool write_value(gr_vm *vm, gr_call *call, value_writer writer, uint32_t 
     return ok;
 }
 
-static bool gr_b_write_csv(gr_vm *vm, gr_call *call) { return write_value(vm, call, gr_csv_write, 0, 1); }
+static bool gr_b_write_csv(gr_vm *vm, gr_call *call) {
+    if (call->args[0].kind == GR_STRING && call->args[1].kind != GR_STRING) { /* path first */
+        gr_value path = call->args[0];
+        call->args[0] = call->args[1];
+        call->args[1] = path;
+    }
+    return write_value(vm, call, gr_csv_write, 0, 1);
+}
 
 /* ---- JSON ------------------------------------------------------------------------------------- */
 
