@@ -228,4 +228,53 @@ AD_RULE(ad_vjp_kron);
 AD_RULE(ad_jvp_kron);
 AD_RULE(ad_vjp_trace);
 
+/* rows_linalg.c */
+AD_SHAPE(ad_shape_square);
+AD_SHAPE(ad_shape_det);
+AD_SHAPE(ad_shape_solve);
+AD_RUN(ad_run_inv);
+AD_RUN(ad_run_solve);
+AD_RUN(ad_run_det);
+AD_RUN(ad_run_logdet);
+AD_RUN(ad_run_cofactor);
+AD_RUN(ad_run_cofactor_pull);
+AD_RUN(ad_run_cholesky);
+AD_RULE(ad_vjp_inv);
+AD_RULE(ad_jvp_inv);
+AD_RULE(ad_vjp_solve);
+AD_RULE(ad_jvp_solve);
+AD_RULE(ad_vjp_det);
+AD_RULE(ad_jvp_det);
+AD_RULE(ad_vjp_logdet);
+AD_RULE(ad_jvp_logdet);
+AD_RULE(ad_vjp_cofactor);
+AD_RULE(ad_jvp_cofactor);
+AD_RULE(ad_vjp_cofactor_pull);
+AD_RULE(ad_jvp_cofactor_pull);
+AD_RULE(ad_vjp_cholesky);
+AD_RULE(ad_jvp_cholesky);
+ad_status ad_check_symmetric(ad_ctx *ctx, int64_t n, const double *a);
+
+/* rows_spectral.c */
+AD_SHAPE(ad_shape_qr);
+AD_RUN(ad_run_qr);
+AD_RULE(ad_vjp_qr);
+AD_RULE(ad_jvp_qr);
+AD_SHAPE(ad_shape_svd);
+AD_RUN(ad_run_svd);
+AD_RULE(ad_vjp_svd);
+AD_RULE(ad_jvp_svd);
+AD_SHAPE(ad_shape_eigh);
+AD_RUN(ad_run_eigh);
+AD_RULE(ad_vjp_eigh);
+AD_RULE(ad_jvp_eigh);
+AD_SHAPE(ad_shape_eigvals);
+AD_RUN(ad_run_eigvals);
+AD_RULE(ad_vjp_eigvals);
+AD_RULE(ad_jvp_eigvals);
+AD_SHAPE(ad_shape_eigvecs);
+AD_RUN(ad_run_eigvecs);
+AD_RULE(ad_vjp_eigvecs);
+AD_RULE(ad_jvp_eigvecs);
+
 #endif

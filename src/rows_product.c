@@ -115,7 +115,7 @@ static ad_value left_share(ad_rule *r, ad_value g, ad_value b, int strong) {
 
 static ad_value right_share(ad_rule *r, ad_value a, ad_value g, const ad_type *b, int strong) {
     ad_type ta = ad_type_of(a), tg = ad_type_of(g);
-    if (b->rank == 2 && ta.rank > 2) {
+    if (b->rank == 2 && ta.rank > 2 && tg.rank == ta.rank) {
         int64_t da[2] = {0, ta.dims[ta.rank - 1]}, dg[2] = {0, tg.dims[tg.rank - 1]};
         da[0] = da[1] > 0 ? ad_type_size(&ta) / da[1] : 0;
         dg[0] = dg[1] > 0 ? ad_type_size(&tg) / dg[1] : 0;

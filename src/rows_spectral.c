@@ -1,0 +1,500 @@
+/* SPDX-License-Identifier: MIT */
+/* rows_spectral.c - qr, svd, eigh, eigvals on the last two axes, batch by batch, in f64.
+ *
+ * Values (eigenvalues, singular values) always have derivatives: V diag(g) Vᵀ. Single vectors of equal
+ * values are not determined, so a cotangent on one of them is AD_ERR_DEGENERATE, never an inf; in
+ * forward mode, where nobody has asked for the vectors yet, their tangents are nan. */
+#include "kernel_linalg.h"
+#include "kernel_matmul.h"
+#include "rows.h"
+
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
+/* ---- shapes ------------------------------------------------------------------------------- */
+
+static ad_status need_matrix(const ad_call *c, const ad_type *in) {
+    char text[AD_SHAPE_TEXT];
+    if (in->rank >= 2) return AD_OK;
+    return ad_fail(c->ctx, AD_ERR_SHAPE, 0, "`%s` takes matrices, got %s", c->row->info.name,
+                   ad_type_text(in, text));
+}
+
+/* The operand's type with other sizes of the last axes; cols < 0: one axis only. */
+static ad_type with_last(const ad_type *in, int64_t rows, int64_t cols) {
+    ad_type t = *in;
+    t.asked = 0;
+    t.dtype = (uint8_t)ad_float_dtype(1, in);
+    t.dims[in->rank - 2] = rows;
+    t.dims[in->rank - 1] = cols;
+    if (cols < 0) t.rank--;
+    return t;
+}
+
+static int64_t smaller(const ad_type *in) {
+    int64_t m = in->dims[in->rank - 2], n = in->dims[in->rank - 1];
+    return m < n ? m : n;
+}
+
+AD_SHAPE(ad_shape_qr) {
+    ad_status s = need_matrix(c, in);
+    if (s) return s;
+    out[0] = with_last(in, in->dims[in->rank - 2], smaller(in));
+    out[1] = with_last(in, smaller(in), in->dims[in->rank - 1]);
+    return AD_OK;
+}
+
+AD_SHAPE(ad_shape_svd) {
+    ad_status s = need_matrix(c, in);
+    if (s) return s;
+    out[0] = with_last(in, in->dims[in->rank - 2], smaller(in));
+    out[1] = with_last(in, smaller(in), -1);
+    out[2] = with_last(in, smaller(in), in->dims[in->rank - 1]);
+    return AD_OK;
+}
+
+AD_SHAPE(ad_shape_eigh) {
+    ad_type square;
+    ad_status s = ad_shape_square(c, in, &square);
+    if (s) return s;
+    out[0] = with_last(in, in->dims[in->rank - 1], -1);
+    out[1] = square;
+    return AD_OK;
+}
+
+AD_SHAPE(ad_shape_eigvals) {
+    ad_type square;
+    ad_status s = ad_shape_square(c, in, &square);
+    if (s == AD_OK) *out = with_last(in, in->dims[in->rank - 1], -1);
+    return s;
+}
+
+AD_SHAPE(ad_shape_eigvecs) { return ad_shape_square(c, in, out); }
+
+/* ---- values ------------------------------------------------------------------------------- */
+
+/* A batch: the operand in f64, up to three results in f64, handed out in the operand's dtype. */
+typedef struct spread {
+    ad_tensor *a, *y[3];
+    int64_t m, n, k, count;
+    int results;
+} spread;
+
+static double *part(const spread *b, int i, int64_t at, int64_t each) {
+    return (double *)b->y[i]->data + at * each;
+}
+
+static void spread_end(ad_ctx *ctx, spread *b) {
+    ad_tensor_release(ctx, b->a);
+    for (int i = 0; i < b->results; i++) ad_tensor_release(ctx, b->y[i]);
+}
+
+static ad_status spread_begin(const ad_call *c, const ad_type *type, int results, spread *b) {
+    *b = (spread){.a = ad_tensor_as(c->ctx, c->in[0], AD_F64), .results = results, .count = 1};
+    bool ok = b->a != NULL;
+    for (int i = 0; i < results; i++) {
+        ad_type wide = type[i];
+        wide.dtype = AD_F64;
+        b->y[i] = ad_result_new(c->ctx, &wide);
+        ok = ok && b->y[i] != NULL;
+    }
+    if (!ok) {
+        spread_end(c->ctx, b);
+        return AD_ERR_MEMORY;
+    }
+    int rank = b->a->rank;
+    b->m = b->a->dims[rank - 2];
+    b->n = b->a->dims[rank - 1];
+    b->k = b->m < b->n ? b->m : b->n;
+    for (int i = 0; i < rank - 2; i++) b->count *= b->a->dims[i];
+    return AD_OK;
+}
+
+/* Results from `first` on, `given` of them. */
+static ad_status spread_give(const ad_call *c, spread *b, ad_status s, const ad_type *type, int first,
+                             int given, ad_value *out) {
+    int done = 0;
+    for (; s == AD_OK && done < given; done++) {
+        ad_tensor *y = ad_tensor_cast(c->ctx, b->y[first + done], (ad_dtype)type[done].dtype);
+        s = ad_result(c->ctx, &type[done], y, &out[done]);
+        if (s) break;
+    }
+    if (s)
+        while (done-- > 0) ad_release(c->ctx, out[done]);
+    spread_end(c->ctx, b);
+    return s;
+}
+
+static const double *matrix_at(const spread *b, int64_t i) {
+    return (const double *)b->a->data + i * b->m * b->n;
+}
+
+AD_RUN(ad_run_qr) {
+    spread b;
+    ad_status s = spread_begin(c, type, 2, &b);
+    if (s) return s;
+    for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
+        s = ad_qr(c->ctx, b.m, b.n, matrix_at(&b, i), part(&b, 0, i, b.m * b.k),
+                  part(&b, 1, i, b.k * b.n));
+        if (s == AD_OK) s = ad_poll(c->ctx);
+    }
+    return spread_give(c, &b, s, type, 0, 2, out);
+}
+
+AD_RUN(ad_run_svd) {
+    spread b;
+    ad_status s = spread_begin(c, type, 3, &b);
+    if (s) return s;
+    for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
+        s = ad_svd(c->ctx, b.m, b.n, matrix_at(&b, i), part(&b, 0, i, b.m * b.k), part(&b, 1, i, b.k),
+                   part(&b, 2, i, b.k * b.n));
+        if (s == AD_OK) s = ad_poll(c->ctx);
+    }
+    return spread_give(c, &b, s, type, 0, 3, out);
+}
+
+/* Both results of eigh; first and given choose what is handed out. */
+static ad_status run_eigh(const ad_call *c, const ad_type *type, int first, int given, ad_value *out) {
+    ad_type in = ad_type_of(c->in[0]), both[2] = {with_last(&in, in.dims[in.rank - 1], -1), in};
+    spread b;
+    ad_status s = spread_begin(c, both, 2, &b);
+    if (s) return s;
+    for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
+        s = ad_check_symmetric(c->ctx, b.n, matrix_at(&b, i));
+        if (s == AD_OK)
+            s = ad_eigh(c->ctx, b.n, matrix_at(&b, i), part(&b, 0, i, b.n), part(&b, 1, i, b.n * b.n));
+        if (s == AD_OK) s = ad_poll(c->ctx);
+    }
+    return spread_give(c, &b, s, type, first, given, out);
+}
+
+AD_RUN(ad_run_eigh) { return run_eigh(c, type, 0, 2, out); }
+AD_RUN(ad_run_eigvals) { return run_eigh(c, type, 0, 1, out); }
+AD_RUN(ad_run_eigvecs) { return run_eigh(c, type, 1, 1, out); }
+
+/* ---- words for the rules ------------------------------------------------------------------ */
+
+static ad_value mm(ad_rule *r, ad_value a, ad_value b) { return ad_rule_matmul(r, a, b, 0); }
+static ad_value add(ad_rule *r, ad_value a, ad_value b) { return ad_rule_op2(r, AD_OP_ADD, a, b); }
+static ad_value sub(ad_rule *r, ad_value a, ad_value b) { return ad_rule_op2(r, AD_OP_SUB, a, b); }
+
+/* w [.., n] along rows (every row is w) or columns of [.., n, m]. */
+static ad_value along(ad_rule *r, ad_value w, int64_t other, bool rows) {
+    ad_type t = ad_type_of(w), wide;
+    if (r->status) return w;
+    int64_t n = t.dims[t.rank - 1];
+    t.rank++;
+    t.asked = 0;
+    t.dims[t.rank - 2] = rows ? 1 : n;
+    t.dims[t.rank - 1] = rows ? n : 1;
+    wide = t;
+    wide.dims[t.rank - 2] = rows ? other : n;
+    wide.dims[t.rank - 1] = rows ? n : other;
+    return ad_rule_expand(r, ad_rule_reshape(r, w, &t), &wide);
+}
+
+/* x diag(w), the columns scaled; diag(w) x, the rows scaled. */
+static ad_value scale_cols(ad_rule *r, ad_value x, ad_value w) {
+    ad_type t = ad_type_of(x);
+    if (r->status) return x;
+    return ad_rule_mulz(r, x, along(r, w, t.dims[t.rank - 2], true));
+}
+
+static ad_value scale_rows(ad_rule *r, ad_value w, ad_value x) {
+    ad_type t = ad_type_of(x);
+    if (r->status) return x;
+    return ad_rule_mulz(r, x, along(r, w, t.dims[t.rank - 1], false));
+}
+
+static ad_value diagonal(ad_rule *r, ad_value x) {
+    ad_arg args[AD_MAX_ARGS] = {ad_num(0.0)};
+    return ad_rule_op(r, AD_OPID_diag, 1, &x, args);
+}
+
+static ad_value on_diagonal(ad_rule *r, ad_value w) {
+    ad_type t = ad_type_of(w);
+    if (r->status) return w;
+    double n = (double)t.dims[t.rank - 1];
+    ad_arg args[AD_MAX_ARGS] = {ad_num(0.0), ad_num(n), ad_num(n)};
+    return ad_rule_op(r, AD_OPID_diag_put, 1, &w, args);
+}
+
+static ad_value lower(ad_rule *r, ad_value x, double k) {
+    ad_arg args[AD_MAX_ARGS] = {ad_num(k)};
+    return ad_rule_op(r, AD_OPID_tril, 1, &x, args);
+}
+
+/* ---- equal values ------------------------------------------------------------------------- */
+
+/* A bool tensor [.., n, n]: true on the diagonal and where two values are too close to tell their
+ * vectors apart. `other` counts the pairs off the diagonal. A plain look: constant at every order. */
+static ad_tensor *close_pairs(ad_rule *r, ad_value w, int64_t *other) {
+    ad_tensor *v = ad_tensor_as(r->ctx, w, AD_F64);
+    *other = 0;
+    if (v == NULL) return NULL;
+    int64_t dims[AD_MAX_RANK], n = v->dims[v->rank - 1];
+    memcpy(dims, v->dims, sizeof(int64_t) * v->rank);
+    dims[v->rank] = n;
+    double relative = (ad_type_of(w).dtype == AD_F32 ? (double)FLT_EPSILON : DBL_EPSILON);
+    ad_tensor *mask = ad_tensor_new(r->ctx, AD_BOOL8, v->rank + 1, dims);
+    for (int64_t k = 0; mask != NULL && k < v->size; k++) {
+        const double *x = (const double *)v->data + k / n * n;
+        double top = fmax(fabs(x[0]), fabs(x[n - 1]));
+        uint8_t *row = (uint8_t *)mask->data + k * n;
+        for (int64_t j = 0; j < n; j++) {
+            row[j] = fabs(x[j] - x[k % n]) <= 8.0 * relative * (double)n * top;
+            *other += row[j] && j != k % n;
+        }
+    }
+    ad_tensor_release(r->ctx, v);
+    return mask;
+}
+
+/* Does a vector of a close pair have a cotangent? g [.., m, n] holds vectors as columns. */
+static bool touches(ad_ctx *ctx, const ad_tensor *mask, ad_value g) {
+    ad_tensor *t = ad_tensor_as(ctx, g, AD_F64);
+    if (t == NULL) return true;
+    int64_t n = t->dims[t->rank - 1], m = t->dims[t->rank - 2];
+    bool found = false;
+    for (int64_t at = 0; at < t->size && !found; at++) {
+        if (((const double *)t->data)[at] == 0.0) continue;
+        const uint8_t *row = (const uint8_t *)mask->data + (at / (m * n) * n + at % n) * n;
+        for (int64_t j = 0; j < n; j++) found = found || (row[j] && j != at % n);
+    }
+    ad_tensor_release(ctx, t);
+    return found;
+}
+
+/* 1 / (x_j − x_i); the diagonal and close pairs give `close`. */
+static ad_value gaps(ad_rule *r, ad_value x, ad_value mask, double close) {
+    ad_type t = ad_type_of(x);
+    if (r->status) return x;
+    int64_t n = t.dims[t.rank - 1];
+    ad_value d = sub(r, along(r, x, n, true), along(r, x, n, false));
+    d = ad_rule_where(r, mask, ad_number(1.0), d);
+    ad_value f = ad_rule_op2(r, AD_OP_DIV, ad_number(1.0), d);
+    return ad_rule_where(r, mask, ad_number(close), f);
+}
+
+/* The gaps for a rule. Vectors whose cotangents would need a close pair are refused; in forward mode
+ * they become nan. */
+static ad_value checked_gaps(ad_rule *r, ad_value values, ad_value x, const ad_value *vectors, int n,
+                             const char *what) {
+    int64_t other;
+    ad_tensor *t = r->status ? NULL : close_pairs(r, values, &other);
+    if (t == NULL) {
+        if (r->status == AD_OK) r->status = AD_ERR_MEMORY;
+        return x;
+    }
+    bool forward = n == 0, bad = false;
+    for (int i = 0; other > 0 && i < n; i++) bad = bad || touches(r->ctx, t, vectors[i]);
+    ad_value mask = ad_rule_own(r, ad_wrap(t));
+    if (bad)
+        ad_rule_fail(r, AD_ERR_DEGENERATE,
+                     "degenerate: %s are equal, so their single vectors have no derivative", what);
+    if (forward && other > 0) {
+        ad_value f = gaps(r, x, mask, NAN);
+        return ad_rule_where(r, on_diagonal(r, diagonal(r, ad_rule_op1(r, AD_OPID_ones_like, f))),
+                             ad_number(0.0), f);
+    }
+    return gaps(r, x, mask, 0.0);
+}
+
+/* ---- eigh --------------------------------------------------------------------------------- */
+
+static ad_value symmetric(ad_rule *r, ad_value x) {
+    return ad_rule_scale(r, add(r, x, ad_rule_T(r, x)), 0.5);
+}
+
+/* sym(V (diag(gw) + F ∘ VᵀgV) Vᵀ), F_ij = 1 / (w_j − w_i) */
+static void give_eigh(ad_rule *r, ad_value w, ad_value v, const ad_value *gw, const ad_value *gv) {
+    ad_value vt = ad_rule_T(r, v), middle = ad_number(0.0);
+    if (gv != NULL) {
+        ad_value f = checked_gaps(r, w, w, gv, 1, "eigenvalues");
+        middle = ad_rule_mulz(r, ad_rule_matmul(r, vt, *gv, AD_STRONG_B), f);
+        if (gw != NULL) middle = add(r, middle, on_diagonal(r, *gw));
+        middle = mm(r, v, middle);
+    } else {
+        middle = scale_cols(r, v, *gw);
+    }
+    ad_rule_give(r, 0, symmetric(r, mm(r, middle, vt)));
+}
+
+AD_RULE(ad_vjp_eigh) {
+    if (!r->has_adj[0] && !r->has_adj[1]) return;
+    give_eigh(r, r->out[0], r->out[1], r->has_adj[0] ? &r->adj[0] : NULL,
+              r->has_adj[1] ? &r->adj[1] : NULL);
+}
+
+static ad_value eigvecs(ad_rule *r) { return ad_rule_op1(r, AD_OPID_eigvecs, r->in[0]); }
+
+AD_RULE(ad_vjp_eigvals) { give_eigh(r, r->out[0], eigvecs(r), &r->adj[0], NULL); }
+
+AD_RULE(ad_vjp_eigvecs) {
+    give_eigh(r, ad_rule_op1(r, AD_OPID_eigvals, r->in[0]), r->out[0], NULL, &r->adj[0]);
+}
+
+/* M = Vᵀ dA V: dw = diag M, dV = V (F ∘ M) */
+static ad_value rotated(ad_rule *r, ad_value v) {
+    return mm(r, ad_rule_matmul(r, ad_rule_T(r, v), symmetric(r, r->tan[0]), AD_STRONG_B), v);
+}
+
+static ad_value vectors_move(ad_rule *r, ad_value w, ad_value v, ad_value m) {
+    ad_value f = checked_gaps(r, w, w, NULL, 0, "eigenvalues");
+    return ad_rule_matmul(r, v, ad_rule_mulz(r, m, f), AD_STRONG_B);
+}
+
+AD_RULE(ad_jvp_eigh) {
+    ad_value m = rotated(r, r->out[1]);
+    ad_rule_give(r, 0, diagonal(r, m));
+    ad_rule_give(r, 1, vectors_move(r, r->out[0], r->out[1], m));
+}
+
+AD_RULE(ad_jvp_eigvals) { ad_rule_give(r, 0, diagonal(r, rotated(r, eigvecs(r)))); }
+
+AD_RULE(ad_jvp_eigvecs) {
+    ad_value w = ad_rule_op1(r, AD_OPID_eigvals, r->in[0]);
+    ad_rule_give(r, 0, vectors_move(r, w, r->out[0], rotated(r, r->out[0])));
+}
+
+/* ---- svd ---------------------------------------------------------------------------------- */
+
+/* (I − U Uᵀ) x */
+static ad_value off_span(ad_rule *r, ad_value u, ad_value x) {
+    return sub(r, x, mm(r, u, mm(r, ad_rule_T(r, u), x)));
+}
+
+static ad_value inverse(ad_rule *r, ad_value s) { return ad_rule_op2(r, AD_OP_DIV, ad_number(1.0), s); }
+
+static bool has_zero(ad_rule *r, ad_value s) {
+    ad_tensor *t = ad_tensor_as(r->ctx, s, AD_F64);
+    bool zero = t == NULL;
+    for (int64_t i = 0; t != NULL && i < t->size; i++) zero = zero || ((double *)t->data)[i] == 0.0;
+    ad_tensor_release(r->ctx, t);
+    return zero;
+}
+
+/* skew(Uᵀ gU) ∘ F with F_ij = 1 / (s_j² − s_i²) */
+static ad_value turned(ad_rule *r, ad_value u, ad_value g, ad_value f) {
+    ad_value x = ad_rule_matmul(r, ad_rule_T(r, u), g, AD_STRONG_B);
+    return ad_rule_mulz(r, sub(r, x, ad_rule_T(r, x)), f);
+}
+
+/* With vectors: U [K_U S + S K_V + diag gS] Vᵀ + (I − UUᵀ) gU S⁻¹ Vᵀ + U S⁻¹ gVᵀ (I − VVᵀ). */
+static void svd_vectors(ad_rule *r, ad_value u, ad_value s, ad_value v) {
+    const ad_type *in = &r->in_type[0];
+    int64_t m = in->dims[in->rank - 2], n = in->dims[in->rank - 1];
+    ad_value gu = ad_rule_adj(r, 0), gv = ad_rule_T(r, ad_rule_adj(r, 2)), vt = r->out[2];
+    ad_value g[2] = {gu, gv};
+    if (m != n && has_zero(r, s))
+        ad_rule_fail(r, AD_ERR_DEGENERATE,
+                     "degenerate: a singular value is 0, so its single vectors have no derivative");
+    ad_value f = checked_gaps(r, s, ad_rule_op2(r, AD_OP_MUL, s, s), g, 2, "singular values");
+    ad_value middle = add(r, scale_cols(r, turned(r, u, gu, f), s), scale_rows(r, s, turned(r, v, gv, f)));
+    if (r->has_adj[1]) middle = add(r, middle, on_diagonal(r, r->adj[1]));
+    ad_rule_give(r, 0, mm(r, mm(r, u, middle), vt));
+    if (m > n) ad_rule_give(r, 0, mm(r, scale_cols(r, off_span(r, u, gu), inverse(r, s)), vt));
+    if (m < n) {
+        ad_value x = ad_rule_T(r, scale_cols(r, off_span(r, v, gv), inverse(r, s)));
+        ad_rule_give(r, 0, mm(r, u, x));
+    }
+}
+
+AD_RULE(ad_vjp_svd) {
+    ad_value u = r->out[0], s = r->out[1], vt = r->out[2];
+    if (r->has_adj[0] || r->has_adj[2]) svd_vectors(r, u, s, ad_rule_T(r, vt));
+    else if (r->has_adj[1]) ad_rule_give(r, 0, mm(r, scale_cols(r, u, r->adj[1]), vt));
+}
+
+AD_RULE(ad_jvp_svd) {
+    const ad_type *in = &r->in_type[0];
+    int64_t m = in->dims[in->rank - 2], n = in->dims[in->rank - 1];
+    ad_value u = r->out[0], s = r->out[1], v = ad_rule_T(r, r->out[2]), t = r->tan[0];
+    ad_value p = mm(r, ad_rule_matmul(r, ad_rule_T(r, u), t, AD_STRONG_B), v), pt = ad_rule_T(r, p);
+    ad_value f = checked_gaps(r, s, ad_rule_op2(r, AD_OP_MUL, s, s), NULL, 0, "singular values");
+    ad_value ku = add(r, scale_cols(r, p, s), scale_rows(r, s, pt));
+    ad_value kv = add(r, scale_rows(r, s, p), scale_cols(r, pt, s));
+    ad_rule_give(r, 1, diagonal(r, p));
+    ad_rule_give(r, 0, ad_rule_matmul(r, u, ad_rule_mulz(r, ku, f), AD_STRONG_B));
+    ad_value dv = ad_rule_matmul(r, v, ad_rule_mulz(r, kv, f), AD_STRONG_B);
+    if (m > n) ad_rule_give(r, 0, scale_cols(r, off_span(r, u, mm(r, t, v)), inverse(r, s)));
+    if (m < n)
+        dv = add(r, dv, scale_cols(r, off_span(r, v, mm(r, ad_rule_T(r, t), u)), inverse(r, s)));
+    ad_rule_give(r, 2, ad_rule_T(r, dv));
+}
+
+/* ---- qr ----------------------------------------------------------------------------------- */
+
+/* x R⁻¹ and x R⁻ᵀ */
+static ad_value over(ad_rule *r, ad_value x, ad_value upper) {
+    ad_value y = ad_rule_op2(r, AD_OPID_solve, ad_rule_T(r, upper), ad_rule_T(r, x));
+    return ad_rule_T(r, y);
+}
+
+static void full_rank(ad_rule *r, ad_value upper) {
+    ad_value d = diagonal(r, upper);
+    if (r->status || !has_zero(r, d)) return;
+    ad_rule_fail(r, AD_ERR_DEGENERATE, "degenerate: the columns of the matrix depend on each other, so "
+                                       "`qr` has no derivative");
+}
+
+/* (gQ + Q copyltu(R gRᵀ − gQᵀ Q)) R⁻ᵀ for m ≥ n */
+static ad_value tall_pull(ad_rule *r, ad_value q, ad_value u, ad_value gq, ad_value gu) {
+    ad_value m = sub(r, mm(r, u, ad_rule_T(r, gu)), mm(r, ad_rule_T(r, gq), q));
+    ad_value full = add(r, lower(r, m, 0.0), ad_rule_T(r, lower(r, m, -1.0)));
+    return over(r, add(r, gq, mm(r, q, full)), ad_rule_T(r, u));
+}
+
+/* The first n columns, or the rest. */
+static ad_value left_of(ad_rule *r, ad_value x, int64_t n) {
+    ad_type t = ad_type_of(x);
+    if (r->status) return x;
+    return ad_rule_crop(r, x, t.rank - 1, 0, t.dims[t.rank - 1] - n, 0.0);
+}
+
+static ad_value right_of(ad_rule *r, ad_value x, int64_t n) {
+    ad_type t = ad_type_of(x);
+    return r->status ? x : ad_rule_crop(r, x, t.rank - 1, n, 0, 0.0);
+}
+
+static ad_value side_by_side(ad_rule *r, ad_value a, ad_value b) {
+    ad_value in[2] = {a, b};
+    ad_arg args[AD_MAX_ARGS] = {ad_num(-1.0)};
+    return ad_rule_op(r, AD_OPID_concat, 2, in, args);
+}
+
+/* Wide: A = [X | Y], R = [U | W], X = Q U and Y = Q W; Y counts for Q as gQ += Y gWᵀ. */
+AD_RULE(ad_vjp_qr) {
+    const ad_type *in = &r->in_type[0];
+    int64_t m = in->dims[in->rank - 2], n = in->dims[in->rank - 1];
+    ad_value q = r->out[0], u = r->out[1], gq = ad_rule_adj(r, 0), gu = ad_rule_adj(r, 1);
+    if (!r->has_adj[0] && !r->has_adj[1]) return;
+    full_rank(r, left_of(r, u, m < n ? m : n));
+    if (m >= n) {
+        ad_rule_give(r, 0, tall_pull(r, q, u, gq, gu));
+        return;
+    }
+    ad_value gw = right_of(r, gu, m), y = mm(r, q, right_of(r, u, m));
+    gq = add(r, gq, mm(r, y, ad_rule_T(r, gw)));
+    ad_value gx = tall_pull(r, q, left_of(r, u, m), gq, left_of(r, gu, m));
+    ad_rule_give(r, 0, side_by_side(r, gx, mm(r, q, gw)));
+}
+
+/* C = dX U⁻¹, M = QᵀC, Ω = tril(M, −1) − tril(M, −1)ᵀ: dQ = C − Q M + Q Ω, dU = (M − Ω) U */
+AD_RULE(ad_jvp_qr) {
+    const ad_type *in = &r->in_type[0];
+    int64_t m = in->dims[in->rank - 2], n = in->dims[in->rank - 1], k = m < n ? m : n;
+    ad_value q = r->out[0], qt = ad_rule_T(r, q), u = left_of(r, r->out[1], k);
+    full_rank(r, u);
+    ad_value c = over(r, left_of(r, r->tan[0], k), u), p = mm(r, qt, c), l = lower(r, p, -1.0);
+    ad_value upper = sub(r, p, sub(r, l, ad_rule_T(r, l)));
+    ad_value dq = sub(r, c, mm(r, q, upper)), du = mm(r, upper, u);
+    if (m < n) {
+        ad_value y = mm(r, q, right_of(r, r->out[1], m)), dy = right_of(r, r->tan[0], m);
+        ad_value dw = add(r, mm(r, ad_rule_T(r, dq), y), mm(r, qt, dy));
+        du = side_by_side(r, du, dw);
+    }
+    ad_rule_give(r, 0, dq);
+    ad_rule_give(r, 1, du);
+}
