@@ -65,11 +65,11 @@ static uint32_t own_set(collector *c, const tape_entry *e) {
     return set;
 }
 
-/* Of a gradient: something below its numerator, or a tracked seed. */
+/* Of a gradient: something below its numerator (which may be a leaf itself), or a tracked seed. */
 static bool gradient_below(const collector *c, const ad_payload *p) {
     for (int i = 0; i < p->ny; i++) {
         const tape_entry *y = entry_at(c, p->in[i]);
-        if (y && y->flags & F_BELOW) return true;
+        if (y && (y->flags & F_BELOW || (y->op == E_LEAF && y->flags & F_ASK))) return true;
     }
     for (int i = p->ny; i < 2 * p->ny; i++)
         if (askable(c, p->in[i])) return true;
@@ -79,7 +79,8 @@ static bool gradient_below(const collector *c, const ad_payload *p) {
 static bool tangent_below(const collector *c, const ad_payload *p) {
     for (int i = 0; i < p->nin; i++) {
         const tape_entry *e = entry_at(c, p->in[i]);
-        if (e && i < p->ny ? e->flags & F_BELOW : e && e->flags & F_ASK) return true;
+        bool leaf = e && e->op == E_LEAF;
+        if (e && i < p->ny && !leaf ? e->flags & F_BELOW : e && e->flags & F_ASK) return true;
     }
     return false;
 }

@@ -286,10 +286,23 @@ static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
 
 static ad_status push_entry(forward *f, uint32_t node);
 
-static ad_status push_segment(forward *f, const ad_segment *seg, const ad_page *p, uint32_t from) {
+static ad_status push_segment(forward *f, const ad_segment *seg, const ad_page *p, uint32_t from,
+                              uint32_t end) {
     ad_status st = ad_poll(f->ctx);
-    for (uint32_t i = from; i < seg->used && st == AD_OK; i++)
+    for (uint32_t i = from; i < end && st == AD_OK; i++)
         if (ad_bit(p->need, i) && !ad_bit(p->wrt, i)) st = push_entry(f, ad_node(seg, i));
+    return st;
+}
+
+/* What was recorded since the mark, up to now: pushing may record more. */
+static ad_status push_stretch(forward *f, ad_mark mark) {
+    ad_mark end = ad_tape_mark(f->ctx);
+    ad_status st = ad_sweep_stretch(f->s, mark);
+    for (ad_segment *g = ad_first_since(f->ctx->tape, mark); g && st == AD_OK; g = g->next) {
+        if (g->seq > end.sequence) break;
+        st = push_segment(f, g, f->s->table[g->id], g->seq == mark.sequence ? mark.node : 0,
+                          g->seq == end.sequence ? end.node : g->used);
+    }
     return st;
 }
 
@@ -307,10 +320,7 @@ static ad_status push_gradient(forward *f, uint32_t node, const tape_entry *e) {
         ad_mem_put(ctx, out, bytes);
         return st;
     }
-    st = ad_sweep_stretch(f->s, mark);
-    for (ad_segment *g = ctx->tape->first; g && st == AD_OK; g = g->next)
-        if (g->seq >= mark.sequence)
-            st = push_segment(f, g, f->s->table[g->id], g->seq == mark.sequence ? mark.node : 0);
+    st = push_stretch(f, mark);
     for (int k = 0; k < n; k++) {
         const ad_value *t = out[k].node ? tangent_slot(f, out[k].node) : NULL;
         given[k] = t != NULL;
@@ -364,7 +374,7 @@ ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const u
     for (uint32_t i = s->order_count; i-- > 0 && st == AD_OK;) {
         ad_page *p = s->order[i];
         const ad_segment *seg = (ad_segment *)t->table[p->segment];
-        st = push_segment(&f, seg, p, 0);
+        st = push_segment(&f, seg, p, 0, seg->used);
     }
     for (int i = 0; i < ny; i++) {
         const ad_value *v = st == AD_OK ? tangent_slot(&f, y[i]) : NULL;

@@ -51,6 +51,8 @@ ad_status ad_sweep_trace(ad_sweep *s, int ny, const uint32_t *y);
 ad_status ad_sweep_trace_all(ad_sweep *s, uint32_t y);
 /* Marks visited what was recorded since `mark`, with need; for what a gradient unrolled into. */
 ad_status ad_sweep_stretch(ad_sweep *s, ad_mark mark);
+/* The first segment with entries behind `mark`. */
+ad_segment *ad_first_since(const ad_tape *t, ad_mark mark);
 /* Forgets the pages behind `mark`. */
 void ad_sweep_forget(ad_sweep *s, ad_mark mark);
 ad_page *ad_sweep_page(ad_sweep *s, uint32_t segment, uint64_t seq);

@@ -370,7 +370,7 @@ ad_status ad_sweep_trace_all(ad_sweep *s, uint32_t y) {
 
 /* ---- stretches ---------------------------------------------------------------------------- */
 
-static ad_segment *first_since(const ad_tape *t, ad_mark mark) {
+ad_segment *ad_first_since(const ad_tape *t, ad_mark mark) {
     ad_segment *seg = t->last;
     while (seg->prev && seg->prev->seq >= mark.sequence) seg = seg->prev;
     return seg;
@@ -378,7 +378,7 @@ static ad_segment *first_since(const ad_tape *t, ad_mark mark) {
 
 ad_status ad_sweep_stretch(ad_sweep *s, ad_mark mark) {
     const ad_tape *t = s->ctx->tape;
-    for (ad_segment *seg = first_since(t, mark); seg; seg = seg->next) {
+    for (ad_segment *seg = ad_first_since(t, mark); seg; seg = seg->next) {
         ad_page *p = ad_sweep_page(s, seg->id, seg->seq);
         if (!p) return AD_ERR_MEMORY;
         for (uint32_t i = seg->seq == mark.sequence ? mark.node : 0; i < seg->used; i++) {
@@ -391,7 +391,7 @@ ad_status ad_sweep_stretch(ad_sweep *s, ad_mark mark) {
 
 void ad_sweep_forget(ad_sweep *s, ad_mark mark) {
     const ad_tape *t = s->ctx->tape;
-    for (ad_segment *seg = first_since(t, mark); seg; seg = seg->next) {
+    for (ad_segment *seg = ad_first_since(t, mark); seg; seg = seg->next) {
         ad_page *p = seg->id < s->table_room ? s->table[seg->id] : NULL;
         if (!p) continue;
         if (seg->seq > mark.sequence) {
