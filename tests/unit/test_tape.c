@@ -240,7 +240,7 @@ Test(tape, kept_values_come_back) {
 
 /* ---- random programs ---------------------------------------------------------------------- */
 
-enum { PARAMS = 3, VARIABLES = 6, STEPS = 30 };
+enum { PARAMS = 3, VARIABLES = 6, STEPS = 40 };
 
 typedef struct machine {
     ad_ctx *ctx;
@@ -261,8 +261,8 @@ static void act(machine *m, const unsigned *r) {
     ad_value *to = &m->v[r[1] % VARIABLES], a = pick(m, r[2]), b = pick(m, r[3]), g;
     static const ad_op ops[] = {AD_OP_ADD, AD_OP_SUB, AD_OP_MUL};
     switch (r[0] % 8) {
-    case 0: update(m, r[1] % PARAMS, (double)(r[2] % 5) - 2); break;
-    case 1: set(ctx, to, ad_number(1)); break;
+    case 0: update(m, r[1] % PARAMS, (double)(r[2] % 5) - 1.7); break;
+    case 1: if (r[3] % 4 == 0) set(ctx, to, ad_number(1)); break;
     case 2: set(ctx, to, op1(ctx, "sin", a)); break;
     case 3:
     case 4:
@@ -278,6 +278,7 @@ static void run_random(unsigned seed, unsigned collect, double *out, ad_status *
     ad_ctx *ctx = m.ctx;
     srand(seed);
     for (int i = 0; i < PARAMS; i++) m.id[i] = ad_param_new(ctx), m.p[i] = leaf(ctx, 0.5 + i, m.id[i]);
+    for (int i = 0; i < VARIABLES; i++) m.v[i] = op1(ctx, "sin", m.p[i % PARAMS]);
     for (int step = 0; step < STEPS; step++) {
         unsigned r[4];
         for (int i = 0; i < 4; i++) r[i] = (unsigned)rand();
