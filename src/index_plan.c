@@ -39,14 +39,19 @@ static ad_status out_of_range(draft *d, const char *what, double x, int64_t size
                    what, text, d->axis, (long long)size);
 }
 
-/* A position from 0 to `top`, negative ones from the end of `size`. */
+/* A position from 0 to `top`, negative ones from the end of `size`; false if `x` is none. */
+static inline bool find_position(double x, int64_t size, int64_t top, int64_t *out) {
+    double from_start = x < 0 ? x + (double)size : x;
+    if (!(from_start >= 0 && from_start <= (double)top)) return false;
+    int64_t k = (int64_t)x;
+    *out = x < 0 ? k + size : k;
+    return (double)k == x;
+}
+
 static ad_status position(draft *d, const char *what, double x, int64_t size, int64_t top,
                           int64_t *out) {
-    if (x != floor(x) || isinf(x)) return not_whole(d, x);
-    double from_start = x < 0 ? x + (double)size : x;
-    if (!(from_start >= 0 && from_start <= (double)top)) return out_of_range(d, what, x, size);
-    *out = (int64_t)from_start;
-    return AD_OK;
+    if (AD_LIKELY(find_position(x, size, top, out))) return AD_OK;
+    return x != floor(x) || isinf(x) ? not_whole(d, x) : out_of_range(d, what, x, size);
 }
 
 /* ---- result axes -------------------------------------------------------------------------- */
@@ -183,14 +188,12 @@ static ad_status count_rest(draft *d, int n, const ad_index *index, int *left) {
         taken += span_of(&index[i]);
         rests += index[i].kind == AD_IX_REST;
     }
-    char text[AD_SHAPE_TEXT];
-    ad_shape_text(d->in->rank, d->in->dims, text, sizeof text);
     if (rests > 1) return ad_fail(d->ctx, AD_ERR_INDEX, -1, "`..` stands twice in one index");
-    if (taken > d->in->rank)
-        return ad_fail(d->ctx, AD_ERR_INDEX, d->in->rank, "%d indices, but the tensor is %s", taken,
-                       text);
     *left = d->in->rank - taken;
-    return AD_OK;
+    if (*left >= 0) return AD_OK;
+    char text[AD_SHAPE_TEXT];
+    return ad_fail(d->ctx, AD_ERR_INDEX, d->in->rank, "%d indices, but the tensor is %s", taken,
+                   ad_shape_text(d->in->rank, d->in->dims, text, sizeof text));
 }
 
 static ad_status take(draft *d, const ad_index *ix, int left) {
@@ -254,11 +257,10 @@ static ad_status fill_gather(draft *d, int64_t *places) {
     ad_tensor_read(d->many, (double *)(void *)places);
     for (int64_t i = 0; i < d->places; i++) {
         double x;
+        int64_t place;
         memcpy(&x, &places[i], sizeof x);
-        double k = x < 0 ? x + (double)size : x;
-        if (AD_UNLIKELY(!(k >= 0 && k < (double)size && x == floor(x))))
-            return position(d, "index", x, size, size - 1, &places[i]);
-        int64_t place = (int64_t)k;
+        if (AD_UNLIKELY(!find_position(x, size, size - 1, &place)))
+            return position(d, "index", x, size, size - 1, &place);
         memcpy(&places[i], &place, sizeof place);
     }
     return AD_OK;

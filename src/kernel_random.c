@@ -20,10 +20,14 @@ typedef struct law {
     uint64_t key, range;
 } law;
 
-void ad_philox(uint64_t key, uint64_t counter, uint64_t attempt, uint64_t words[4]) {
+static inline philox4x64_ctr_t philox(uint64_t key, uint64_t counter, uint64_t attempt) {
     philox4x64_ctr_t c = {{counter, attempt, 0, 0}};
     philox4x64_key_t k = {{key, 0}};
-    c = philox4x64_R(10, c, k);
+    return philox4x64_R(10, c, k);
+}
+
+void ad_philox(uint64_t key, uint64_t counter, uint64_t attempt, uint64_t words[4]) {
+    philox4x64_ctr_t c = philox(key, counter, attempt);
     for (int i = 0; i < 4; i++) words[i] = c.v[i];
 }
 
@@ -47,10 +51,9 @@ static inline double uniform(const law *l, uint64_t word) {
 /* [0, range): the upper half of word * range; the few words that would favour some are left out. */
 static uint64_t below(uint64_t key, uint64_t counter, uint64_t range) {
     for (uint64_t attempt = 0;; attempt++) {
-        uint64_t words[4];
-        ad_philox(key, counter, attempt, words);
+        philox4x64_ctr_t words = philox(key, counter, attempt);
         for (int i = 0; i < 4; i++) {
-            unsigned __int128 product = (unsigned __int128)words[i] * range;
+            unsigned __int128 product = (unsigned __int128)words.v[i] * range;
             uint64_t low = (uint64_t)product;
             if (low >= range || low >= -range % range) return (uint64_t)(product >> 64);
         }
@@ -62,10 +65,9 @@ static uint64_t below(uint64_t key, uint64_t counter, uint64_t range) {
 static void draw_normals(const law *l, uint64_t counter, int64_t n, double *out) {
     double angle[AD_BLOCK];
     for (int64_t i = 0; i < n; i++) {
-        uint64_t words[4];
-        ad_philox(l->key, counter + (uint64_t)i, 0, words);
-        out[i] = fraction(words[0]) + 0x1p-53; /* (0, 1] */
-        angle[i] = 0x1.921fb54442d18p+2 * fraction(words[1]);
+        philox4x64_ctr_t words = philox(l->key, counter + (uint64_t)i, 0);
+        out[i] = fraction(words.v[0]) + 0x1p-53; /* (0, 1] */
+        angle[i] = 0x1.921fb54442d18p+2 * fraction(words.v[1]);
     }
     ad_block_fn *const *f = ad_block_kernels()->f64;
     f[AD_OPID_log](out, out, NULL, NULL, n, 0);
@@ -79,13 +81,13 @@ static void draw_block(const law *l, uint64_t counter, int64_t n, double *out) {
         return;
     }
     for (int64_t i = 0; i < n; i++) {
-        uint64_t words[4], at = counter + (uint64_t)i;
+        uint64_t at = counter + (uint64_t)i;
         if (l->kind == AD_INTEGER) {
             out[i] = l->a + (double)below(l->key, at, l->range);
             continue;
         }
-        ad_philox(l->key, at, 0, words);
-        out[i] = l->kind == AD_UNIFORM ? uniform(l, words[0]) : fraction(words[0]) < l->a;
+        uint64_t word = philox(l->key, at, 0).v[0];
+        out[i] = l->kind == AD_UNIFORM ? uniform(l, word) : fraction(word) < l->a;
     }
 }
 

@@ -143,7 +143,7 @@ static ad_status copy_run(ad_ctx *ctx, ad_tensor *to, const ad_tensor *from, con
  * across their rows. */
 static ad_status copy_tiles(ad_ctx *ctx, ad_tensor *to, const ad_tensor *from, const ad_walk *w,
                             int axis) {
-    enum { TILE = 32 };
+    enum { TILE = 64 };
     const int64_t *row = w->strides[axis];
     for (int64_t r0 = 0; r0 < w->dims[axis]; r0 += TILE) {
         int64_t r1 = r0 + TILE < w->dims[axis] ? r0 + TILE : w->dims[axis];

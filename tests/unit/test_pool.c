@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Pools: blocks are apart, aligned, used again; large ones go back; limits and failures are errors. */
+/* Pools: blocks are apart, aligned, used again; large ones go back; limits and failures are
+ * errors. */
 #include "pool.h"
 
 #include <criterion/criterion.h>

@@ -5,7 +5,8 @@
 #include <criterion/criterion.h>
 #include <math.h>
 
-static int runs_of(ad_walk *w, int rank, const int64_t *dims, int n, const int64_t *const *strides) {
+static int runs_of(ad_walk *w, int rank, const int64_t *dims, int n,
+                   const int64_t *const *strides) {
     int runs = 0;
     for (bool more = ad_walk_begin(w, rank, dims, n, strides); more; more = ad_walk_next(w)) runs++;
     return runs;
@@ -13,7 +14,8 @@ static int runs_of(ad_walk *w, int rank, const int64_t *dims, int n, const int64
 
 Test(walk, joins_what_lies_together) {
     ad_walk w;
-    const int64_t dims[] = {2, 3, 4}, packed[] = {12, 4, 1}, last[] = {0, 4, 1}, other[] = {1, 8, 2};
+    const int64_t dims[] = {2, 3, 4}, packed[] = {12, 4, 1};
+    const int64_t last[] = {0, 4, 1}, other[] = {1, 8, 2};
     cr_expect_eq(runs_of(&w, 3, dims, 2, (const int64_t *[]){packed, packed}), 1);
     cr_expect_eq(w.inner, 24);
     cr_expect_eq(runs_of(&w, 3, dims, 2, (const int64_t *[]){packed, last}), 2);
