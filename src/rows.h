@@ -277,4 +277,43 @@ AD_RUN(ad_run_eigvecs);
 AD_RULE(ad_vjp_eigvecs);
 AD_RULE(ad_jvp_eigvecs);
 
+/* rows_einsum.c */
+AD_SHAPE(ad_shape_einsum);
+AD_SHAPE(ad_shape_einsum_spread);
+AD_RUN(ad_run_einsum);
+AD_RUN(ad_run_einsumz);
+AD_RUN(ad_run_einsum_spread);
+AD_RULE(ad_vjp_einsum);
+AD_RULE(ad_jvp_einsum);
+AD_RULE(ad_vjp_einsum_spread);
+
+/* rows_conv.c */
+AD_SHAPE(ad_shape_conv1d);
+AD_SHAPE(ad_shape_conv2d);
+AD_SHAPE(ad_shape_conv_open);
+AD_SHAPE(ad_shape_windows2d);
+AD_SHAPE(ad_shape_windows2d_add);
+AD_SHAPE(ad_shape_pool2d);
+AD_RUN(ad_run_conv1d);
+AD_RUN(ad_run_conv2d);
+AD_RUN(ad_run_conv2dz);
+AD_RUN(ad_run_conv2d_input);
+AD_RUN(ad_run_conv2d_weight);
+AD_RUN(ad_run_windows2d);
+AD_RUN(ad_run_windows2d_add);
+AD_RUN(ad_run_max_pool2d);
+AD_RUN(ad_run_avg_pool2d);
+AD_RULE(ad_vjp_conv1d);
+AD_RULE(ad_jvp_conv1d);
+AD_RULE(ad_vjp_conv2d);
+AD_RULE(ad_jvp_conv2d);
+AD_RULE(ad_vjp_conv2d_input);
+AD_RULE(ad_vjp_conv2d_weight);
+AD_RULE(ad_jvp_conv_open);
+AD_RULE(ad_vjp_windows2d);
+AD_RULE(ad_vjp_windows2d_add);
+AD_RULE(ad_vjp_max_pool2d);
+AD_RULE(ad_jvp_max_pool2d);
+AD_RULE(ad_vjp_avg_pool2d);
+
 #endif
