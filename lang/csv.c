@@ -194,11 +194,24 @@ static bool become_strings(reader *r, column *c) {
     return true;
 }
 
+static bool raise_missing(reader *r, size_t k) {
+    const cell *here = &r->row[k];
+    const gr_string *name = r->columns[k].name;
+    char what[200];
+    snprintf(what, sizeof what, "a cell %s%.*s%s is %s", name ? "in column `" : "",
+             name ? (int)(name->length > 100 ? 100 : name->length) : 0, name ? name->bytes : "",
+             name ? "`" : "", here->length ? "NA" : "empty");
+    raise_at(r, here->at, what);
+    gr_report *report = gr_vm_report(r->vm);
+    if (report->last)
+        gr_diag_help(report->last, "`missing = nan` puts nan in its place, `missing = \"drop\"` leaves "
+                                   "such rows out");
+    return false;
+}
+
 static bool put_missing(reader *r, size_t k) {
     column *c = &r->columns[k];
-    if (r->options->missing == GR_MISSING_ERROR)
-        return raise_cell(r, k, "is an empty cell",
-                          "`missing = nan` puts nan there, `missing = \"drop\"` leaves such rows out");
+    if (r->options->missing == GR_MISSING_ERROR) return raise_missing(r, k);
     return c->kind == STRINGS ? put_string(c, r->vm, gr_nil()) : put_number(r, c, NAN);
 }
 
@@ -267,7 +280,7 @@ static bool name_column(reader *r, size_t k) {
     r->columns[k].name = gr_as_string(name);
     for (size_t i = 0; i < k; i++)
         if (gr_string_equal(r->columns[i].name, r->columns[k].name))
-            return raise_cell(r, k, "is the name of two columns", NULL);
+            return raise_at(r, c->at, "two columns have this name");
     if (is_forced(r, r->columns[k].name)) r->columns[k].kind = FORCED;
     return true;
 }

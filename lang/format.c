@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Of a tuple or record with more items the middle is left out. */
-enum { MANY = 1000, ENDS = 10 };
+/* Of a tuple or record with more items the middle is left out; inside others sooner. */
+enum { MANY = 1000, MANY_INSIDE = 60, ENDS = 10 };
 
 typedef enum { SHOWN, EXACT } purpose;
 
@@ -160,7 +160,7 @@ static bool make_pieces(shower *s, pieces *p, gr_value v, unsigned indent, int d
     size_t count = item_count(v);
     *p = (pieces){.count = count, .room = count + 1};
     gr_buffer_init(&p->text, ctx);
-    if (s->purpose == SHOWN && count > MANY) p->left_out = count - 2 * ENDS;
+    if (s->purpose == SHOWN && count > (depth ? MANY_INSIDE : MANY)) p->left_out = count - 2 * ENDS;
     p->count -= p->left_out;
     p->ends = ad_mem_get(ctx, p->room * sizeof *p->ends);
     if (!p->ends) return false;
@@ -258,19 +258,12 @@ static void put_value(shower *s, gr_buffer *out, gr_value v, unsigned indent, in
 static bool raise_format(gr_vm *vm, const char *format, gr_value misfit) {
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(vm));
-    gr_describe(vm, &text, misfit);
-    gr_diagnostic *d;
-    if (gr_is(misfit, AD_NUMBER) || gr_is(misfit, AD_TENSOR))
-        d = gr_raise(vm, GR_E_bad_format, "the format `%s` is for whole numbers", format);
-    else
-        d = gr_raise(vm, GR_E_bad_format, "the format `%s` is for numbers, but this is %s", format,
-                     text.text);
+    bool number = gr_is(misfit, AD_NUMBER) || gr_is(misfit, AD_TENSOR);
+    if (gr_is(misfit, AD_NUMBER)) put_number(&text, misfit.num);
+    else gr_describe(vm, &text, misfit);
+    gr_raise(vm, GR_E_bad_format, "the format `%s` is for %s; this is %s", format,
+             number ? "whole numbers" : "numbers", text.text ? text.text : "");
     gr_buffer_free(&text);
-    if (gr_is(misfit, AD_NUMBER)) {
-        char digits[32];
-        ad_number_text(misfit.num, digits);
-        gr_diag_label(d, "%s", digits);
-    }
     return false;
 }
 

@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { LARGE = 1000, EDGE = 3, DECIMALS = 8, CELL = 400 };
+enum { LARGE = 1000, LARGE_INSIDE = 100, EDGE = 3, DECIMALS = 8, CELL = 400 };
 
 typedef enum { SHORTEST, WHOLE, FIXED, SCIENTIFIC, TRUTH, SPEC } notation;
 
@@ -238,7 +238,7 @@ bool gr_format_tensor(gr_buffer *out, const ad_tensor *t, gr_tensor_style style,
         return true;
     }
     s.one_line = style == GR_TENSOR_SOURCE;
-    s.elide = style == GR_TENSOR_ALIGNED && t->size > LARGE;
+    s.elide = style == GR_TENSOR_ALIGNED && t->size > (indent ? LARGE_INSIDE : LARGE);
     if (t->dtype == AD_BOOL8)
         s.notation = TRUTH;
     else if (spec)
