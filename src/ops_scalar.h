@@ -42,7 +42,12 @@ double ad_s_polygamma(double n, double x);
     X(sin, u10) X(cos, u10) X(tan, u10) X(asin, u10) X(acos, u10) X(atan, u10) X(tanh, u10) \
     X(atanh, u10) X(erf, u10) X(erfc, u15)
 
-/* sleef.h shows the scalar forms only to a compiler that may use fused multiply-add itself. */
+/* sleef.h shows the scalar forms only where the compiler may use AVX2 itself. There it must be taken:
+ * for clang its declarations, which return `const double`, cannot stand beside others. */
+#ifdef __AVX2__
+#include <sleef.h>
+#undef CONST
+#else
 #define AD_S_DECLARE(name, accuracy) \
     double AD_SLEEF_SCALAR(name, accuracy)(double); \
     float AD_SLEEF_SCALARF(name, accuracy)(float);
@@ -56,6 +61,7 @@ double AD_SLEEF_SCALAR(atan2, u10)(double, double);
 float AD_SLEEF_SCALARF(atan2, u10)(float, float);
 double AD_SLEEF_SCALAR(hypot, u05)(double, double);
 float AD_SLEEF_SCALARF(hypot, u05)(float, float);
+#endif
 
 #define AD_S_UNARY(name, accuracy) \
     static inline double ad_s_##name(double x) { return AD_SLEEF_SCALAR(name, accuracy)(x); }
