@@ -143,6 +143,24 @@ Test(kernel_random, whole_numbers_are_even) {
     cr_expect(fabs(far) <= 0x1p53 && far == floor(far));
 }
 
+/* 2^64 is a multiple of 3·2^52 and 2^52 more: so many words would favour the low numbers, and the
+ * next word of the counter stands in for them. */
+Test(kernel_random, leaves_out_words_that_would_favour_some) {
+    const uint64_t range = (uint64_t)3 << 52, surplus = (uint64_t)1 << 52;
+    int left_out = 0;
+    ad_seed(ctx, 3);
+    for (uint64_t i = 0; i < 20000; i++) {
+        uint64_t words[4];
+        ad_philox(3, i, 0, words);
+        bool first = words[0] * range >= surplus;
+        unsigned __int128 product = (unsigned __int128)words[first ? 0 : 1] * range;
+        double got = ad_random_number(ctx, AD_INTEGER, -0x1p52, 0x1p53);
+        cr_assert_eq(got, (double)((int64_t)(product >> 64)) - 0x1p52);
+        left_out += !first;
+    }
+    cr_expect(left_out >= 1 && left_out < 20, "%d, where 5 are expected", left_out);
+}
+
 Test(kernel_random, bernoulli_keeps_its_ends) {
     ad_tensor *never = draw(AD_BERNOULLI, 0, 0, AD_BOOL8, 1000);
     ad_tensor *always = draw(AD_BERNOULLI, 1, 0, AD_BOOL8, 1000);

@@ -128,17 +128,17 @@ Test(pool, does_not_hoard) {
 }
 
 Test(pool, keeps_the_limit) {
-    ad_config config = {.memory_limit = 8 * MB};
+    ad_config config = {.memory_limit = 80 * MB};
     ad_ctx *ctx = ad_new(&config);
-    void *a = ad_mem_get(ctx, 5 * MB);
+    void *a = ad_mem_get(ctx, 50 * MB);
     cr_assert_not_null(a);
-    cr_expect_null(ad_mem_get(ctx, 5 * MB));
+    cr_expect_null(ad_mem_get(ctx, 50 * MB));
     cr_expect_eq(ad_last_error(ctx)->status, AD_ERR_MEMORY);
     cr_expect(strstr(ad_last_error(ctx)->hint, "limit"));
-    ad_mem_put(ctx, a, 5 * MB);
-    void *b = ad_mem_get(ctx, 7 * MB); /* what lies idle makes room */
+    ad_mem_put(ctx, a, 50 * MB);
+    void *b = ad_mem_get(ctx, 64 * MB); /* what lies idle makes room */
     cr_expect_not_null(b);
-    ad_mem_put(ctx, b, 7 * MB);
+    ad_mem_put(ctx, b, 64 * MB);
     cr_expect_null(ad_mem_get(ctx, SIZE_MAX));
     cr_expect_null(ad_mem_get(ctx, SIZE_MAX / 2));
     ad_free(ctx);
