@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* What the command line asks for; nothing is done here. */
+#ifndef GR_OPTIONS_H
+#define GR_OPTIONS_H
+
+#include "ad.h"
+
+typedef enum gr_action {
+    GR_DO_REPL,
+    GR_DO_FILE,       /* `path`, "-" for standard input */
+    GR_DO_EXPRESSION, /* `expression` */
+    GR_DO_TEST,
+    GR_DO_VERSION,
+    GR_DO_HELP
+} gr_action;
+
+typedef enum gr_dump { GR_DUMP_NONE, GR_DUMP_TOKENS, GR_DUMP_AST, GR_DUMP_CODE, GR_DUMP_TAPE } gr_dump;
+typedef enum gr_nan_mode { GR_NAN_WARN, GR_NAN_ERROR, GR_NAN_QUIET } gr_nan_mode;
+
+typedef struct gr_options {
+    gr_action action;
+    const char *path, *expression;
+    char **arguments; /* of the script, or the files of `test` */
+    int argument_count;
+    bool interactive; /* -i */
+    bool no_color;
+    bool seeded;
+    uint64_t seed;
+    int threads;
+    ad_dtype dtype;
+    gr_dump dump;
+    gr_nan_mode nan;
+} gr_options;
+
+/* False: `complaint` (of `room` bytes) says what is wrong. */
+bool gr_options_parse(int argc, char **argv, gr_options *out, char *complaint, size_t room);
+
+extern const char gr_usage[];
+
+#endif
