@@ -128,14 +128,14 @@ static ad_status moved(checker *c, int operand, int64_t i, double x, double *y, 
     ad_value v;
     set(&c->at[operand], i, x);
     ad_status s = evaluate(c, c->at, &v);
-    set(&c->at[operand], i, old);
     *inside = s == AD_OK;
-    if (s == AD_ERR_MEMORY || s == AD_ERR_INTERRUPT) return s;
-    if (s != AD_OK) return AD_OK;
-    s = weighed_sum(c->ctx, v, y);
-    ad_release(c->ctx, v);
-    *inside = isfinite(*y);
-    return s;
+    if (s == AD_OK) {
+        s = weighed_sum(c->ctx, v, y); /* `v` may be a view of the operand */
+        ad_release(c->ctx, v);
+        *inside = isfinite(*y);
+    }
+    set(&c->at[operand], i, old);
+    return s == AD_ERR_MEMORY || s == AD_ERR_INTERRUPT ? s : AD_OK;
 }
 
 /* (f(x + h) - f(x - h)) / 2h, with a smaller step where this one leaves the domain. */

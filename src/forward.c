@@ -169,9 +169,9 @@ static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
     r->dout = r->grad = frame.result + p->nin;
     frame.given += p->nin;
     r->given = frame.given;
-    if (r->row->info.flags & AD_ROW_NODIFF || !r->row->vjp)
+    if (r->row->info.flags & AD_ROW_NODIFF || !(r->row->vjp || r->row->info.flags & AD_ROW_ZERO))
         ad_rule_fail(r, AD_ERR_NODIFF, "`%s` is not differentiable", r->row->info.name);
-    else if (r->status == AD_OK) (r->row->jvp ? r->row->jvp : linear_rule)(r);
+    else if (r->status == AD_OK && r->row->vjp) (r->row->jvp ? r->row->jvp : linear_rule)(r);
     st = ad_frame_finish(&frame);
     if (st == AD_OK) st = keep_results(f, node, p->nout, r->given, r->dout);
     else

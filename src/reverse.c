@@ -300,6 +300,12 @@ static ad_value falsified(ad_rule *r, ad_value v) {
     return ad_rule_op2(r, AD_OP_MUL, v, ad_number(r->ctx->sabotage_factor));
 }
 
+/* Of rows whose derivative is 0 and that have nothing to say about it. */
+static void zero_rule(ad_rule *r) {
+    for (int i = 0; i < r->n; i++)
+        if (r->need[i]) ad_rule_give(r, i, ad_rule_zeros(r, &r->in_type[i]));
+}
+
 static ad_status back_row(ad_sweep *s, uint32_t node, const tape_entry *e, const ad_value *adj,
                           const bool *has) {
     ad_frame f;
@@ -310,9 +316,9 @@ static ad_status back_row(ad_sweep *s, uint32_t node, const tape_entry *e, const
     f.rule.has_adj = has;
     for (int i = 0; i < p->nin; i++) f.need[i] = ad_needed(s, p->in[i]);
     const ad_row *row = f.rule.row;
-    if (row->info.flags & AD_ROW_NODIFF || !row->vjp)
+    if (row->info.flags & AD_ROW_NODIFF || !(row->vjp || row->info.flags & AD_ROW_ZERO))
         ad_rule_fail(&f.rule, AD_ERR_NODIFF, "`%s` is not differentiable", row->info.name);
-    else row->vjp(&f.rule);
+    else (row->vjp ? row->vjp : zero_rule)(&f.rule);
     bool falsify = s->ctx->sabotage == e->op && e->op;
     for (int i = 0; i < p->nin; i++)
         if (falsify && f.given[i]) {
