@@ -242,8 +242,8 @@ static bool is_leafwise(const ad_row_info *row) {
 
 static bool apply_to_structures(binding *b) {
     if (is_leafwise(b->row))
-        return gr_structure_apply(b->vm, b->call->op, b->call->src, b->operands, b->in, b->args,
-                                  &b->call->result);
+        return gr_structure_call(b->vm, b->call->op, b->call->src, b->operands, b->in, b->args,
+                                 &b->call->result);
     if (b->operands != 1 || !b->has_axis) {
         for (int k = 0; k < b->operands; k++)
             if (gr_is_structure(b->in[k]))
@@ -304,6 +304,6 @@ bool gr_apply_row(gr_vm *vm, gr_call *call, const char *row, int n, const gr_val
     ad_op op = ad_op_find(row);
     for (int k = 0; k < n; k++)
         if (gr_is_structure(in[k]) && ad_op_info(op)->flags & AD_ROW_ELEMENTWISE)
-            return gr_structure_apply(vm, op, call->src, n, in, args, out);
+            return gr_structure_call(vm, op, call->src, n, in, args, out);
     return gr_check(vm, call, ad_apply(gr_ctx(vm), op, call->src, n, in, args, out));
 }

@@ -29,27 +29,41 @@ static bool raise_depth(gr_vm *vm) {
 typedef struct walk {
     gr_vm *vm;
     int n;
+    uint32_t place; /* which operand of the expression the first tree is; 0: unknown */
     bool spread[GR_MAX_TREES]; /* no structure: the same at every leaf */
     gr_leaf_function f;
     void *user;
 } walk;
 
-static const char *side(const walk *w, int k) {
-    static const char *const ordinals[] = {"in the first", "in the second", "in the third",
-                                           "in the fourth", "in the fifth", "in the sixth",
-                                           "in the seventh", "in the eighth"};
-    if (w->n == 2) return k == 0 ? "on the left" : "on the right";
-    return ordinals[k];
+/* Is the text of an operand a name with fields and indices, so that a path may follow it? */
+static bool is_variable(const char *p, size_t length) {
+    if (length == 0 || length > 40) return false;
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)p[i];
+        bool word = c >= 0x80 || c == '_' || (c >= '0' && c <= '9') ||
+                    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+        if (!word && c != '.' && c != '[' && c != ']') return false;
+    }
+    return true;
 }
 
-static void put_place(gr_buffer *text, const gr_path *path, const char *root) {
-    size_t before = text->size;
-    gr_buffer_puts(text, "`");
-    gr_path_text(text, path);
-    gr_buffer_puts(text, "`");
-    if (text->size > before + 2) return;
-    text->size = before;
-    gr_buffer_puts(text, root);
+/* "`p[1].W`" where the source calls the tree p, else "`[1].W` on the left". */
+static void put_place(gr_vm *vm, gr_buffer *out, uint32_t place, int k, int n, const gr_path *path) {
+    static const char *const ordinals[] = {"first", "second", "third", "fourth",
+                                           "fifth", "sixth",  "seventh", "eighth"};
+    const gr_source *source = NULL;
+    gr_span span = {0, 0};
+    if (place) span = gr_operand_span(vm, place + (uint32_t)k, &source);
+    bool named = source && is_variable(source->text + span.begin, span.end - span.begin);
+    bool root = !path || !path->up;
+    if (named || !root) gr_buffer_puts(out, "`");
+    if (named) gr_buffer_put(out, source->text + span.begin, span.end - span.begin);
+    gr_path_text(out, path);
+    if (named || !root) gr_buffer_puts(out, "`");
+    if (named || (n == 1 && !root)) return;
+    if (root) gr_buffer_puts(out, "the value");
+    if (n == 2) gr_buffer_puts(out, k == 0 ? " on the left" : " on the right");
+    else if (n > 2) gr_buffer_printf(out, " of the %s", ordinals[k]);
 }
 
 static bool raise_text(gr_vm *vm, gr_diagnostic_id id, gr_buffer *text) {
@@ -61,38 +75,37 @@ static bool raise_text(gr_vm *vm, gr_diagnostic_id id, gr_buffer *text) {
     return false;
 }
 
+static void put_node(gr_vm *vm, gr_buffer *text, gr_value v) {
+    if (v.kind == GR_TUPLE) gr_buffer_printf(text, " has %zu items", gr_as_tuple(v)->count);
+    else if (v.kind == GR_RECORD) gr_buffer_printf(text, " has %u fields", gr_record_count(v));
+    else gr_buffer_puts(text, " is "), gr_describe(vm, text, v);
+}
+
 /* Trees a and b have unlike nodes here. */
 static bool raise_unlike(const walk *w, const gr_path *path, int a, gr_value va, int b, gr_value vb) {
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(w->vm));
-    put_place(&text, path, "the value");
-    if (va.kind == vb.kind) {
-        const char *unit = va.kind == GR_TUPLE ? "items" : "fields";
-        size_t na = va.kind == GR_TUPLE ? gr_as_tuple(va)->count : gr_record_count(va);
-        size_t nb = va.kind == GR_TUPLE ? gr_as_tuple(vb)->count : gr_record_count(vb);
-        gr_buffer_printf(&text, " has %zu %s %s and %zu %s", na, unit, side(w, a), nb, side(w, b));
-    } else {
-        gr_buffer_puts(&text, " is ");
-        gr_describe(w->vm, &text, va);
-        gr_buffer_printf(&text, " %s and ", side(w, a));
-        gr_describe(w->vm, &text, vb);
-        gr_buffer_printf(&text, " %s", side(w, b));
-    }
+    put_place(w->vm, &text, w->place, a, w->n, path);
+    put_node(w->vm, &text, va);
+    gr_buffer_puts(&text, ", but ");
+    put_place(w->vm, &text, w->place, b, w->n, path);
+    put_node(w->vm, &text, vb);
     return raise_text(w->vm, GR_E_structures_differ, &text);
 }
 
 static bool raise_missing(const walk *w, const gr_path *path, int a, int b) {
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(w->vm));
-    put_place(&text, path, "the value");
-    gr_buffer_printf(&text, " is %s but not %s", side(w, a), side(w, b));
+    put_place(w->vm, &text, w->place, a, w->n, path);
+    gr_buffer_puts(&text, " has no partner ");
+    put_place(w->vm, &text, w->place, b, w->n, path);
     return raise_text(w->vm, GR_E_structures_differ, &text);
 }
 
-static bool raise_leaf(gr_vm *vm, const gr_path *path, gr_value leaf) {
+static bool raise_leaf(gr_vm *vm, uint32_t place, int k, int n, const gr_path *path, gr_value leaf) {
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(vm));
-    put_place(&text, path, "this");
+    put_place(vm, &text, place, k, n, path);
     gr_buffer_puts(&text, " is ");
     gr_describe(vm, &text, leaf);
     gr_buffer_puts(&text, "; a structure holds numbers and tensors only");
@@ -122,7 +135,7 @@ static bool map_node(walk *w, const gr_path *path, const gr_value *in, gr_value 
 
 static bool map_leaf(walk *w, const gr_path *path, const gr_value *in, gr_value *out) {
     for (int k = 0; k < w->n; k++)
-        if (!gr_is_numeric(in[k])) return raise_leaf(w->vm, path, in[k]);
+        if (!gr_is_numeric(in[k])) return raise_leaf(w->vm, w->place, k, w->n, path, in[k]);
     return w->f(w->vm, w->user, path, w->n, in, out);
 }
 
@@ -202,9 +215,9 @@ static bool map_node(walk *w, const gr_path *path, const gr_value *in, gr_value 
                                      : map_record(w, path, in, lead, out);
 }
 
-bool gr_structure_map(gr_vm *vm, int n, const gr_value *in, gr_leaf_function f, void *user,
-                      gr_value *out) {
-    walk w = {.vm = vm, .n = n, .f = f, .user = user};
+static bool map_from(gr_vm *vm, uint32_t place, int n, const gr_value *in, gr_leaf_function f,
+                     void *user, gr_value *out) {
+    walk w = {.vm = vm, .n = n, .place = place, .f = f, .user = user};
     if (n > GR_MAX_TREES) {
         gr_raise(vm, GR_E_wrong_value, "%d structures are walked at once; at most %d are", n,
                  GR_MAX_TREES);
@@ -213,9 +226,14 @@ bool gr_structure_map(gr_vm *vm, int n, const gr_value *in, gr_leaf_function f, 
     gr_path root = {0};
     for (int k = 0; k < n; k++) {
         w.spread[k] = !gr_is_structure(in[k]);
-        if (w.spread[k] && !gr_is_numeric(in[k])) return raise_leaf(vm, &root, in[k]);
+        if (w.spread[k] && !gr_is_numeric(in[k])) return raise_leaf(vm, place, k, n, &root, in[k]);
     }
     return map_node(&w, &root, in, out);
+}
+
+bool gr_structure_map(gr_vm *vm, int n, const gr_value *in, gr_leaf_function f, void *user,
+                      gr_value *out) {
+    return map_from(vm, 0, n, in, f, user, out);
 }
 
 /* ---- arithmetic ------------------------------------------------------------------------------- */
@@ -243,14 +261,20 @@ static bool apply_leaf(gr_vm *vm, void *user, const gr_path *path, int n, const 
 bool gr_structure_apply(gr_vm *vm, ad_op op, uint32_t src, int n, const gr_value *in,
                         const ad_arg *args, gr_value *out) {
     operation o = {op, src, args};
-    return gr_structure_map(vm, n, in, apply_leaf, &o, out);
+    return map_from(vm, 1, n, in, apply_leaf, &o, out);
+}
+
+bool gr_structure_call(gr_vm *vm, ad_op op, uint32_t src, int n, const gr_value *in,
+                       const ad_arg *args, gr_value *out) {
+    operation o = {op, src, args};
+    return map_from(vm, 2, n, in, apply_leaf, &o, out);
 }
 
 /* ---- one tree --------------------------------------------------------------------------------- */
 
 static bool each_node(gr_vm *vm, const gr_path *path, gr_value v, gr_leaf_visit visit, void *user) {
     if (!gr_is_structure(v))
-        return gr_is_numeric(v) ? visit(vm, user, path, v) : raise_leaf(vm, path, v);
+        return gr_is_numeric(v) ? visit(vm, user, path, v) : raise_leaf(vm, 2, 0, 1, path, v);
     if (path->depth >= GR_MAX_STRUCTURE_DEPTH) return raise_depth(vm);
     bool is_tuple = v.kind == GR_TUPLE;
     size_t count = is_tuple ? gr_as_tuple(v)->count : gr_record_count(v);

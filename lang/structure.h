@@ -40,6 +40,9 @@ bool gr_structure_map(gr_vm *vm, int n, const gr_value *in, gr_leaf_function f, 
 /* An elementwise operation where at least one operand is a tuple or a record. */
 bool gr_structure_apply(gr_vm *vm, ad_op op, uint32_t src, int n, const gr_value *in,
                         const ad_arg *args, gr_value *out);
+/* The same for a call by name, whose operands are arguments. */
+bool gr_structure_call(gr_vm *vm, ad_op op, uint32_t src, int n, const gr_value *in,
+                       const ad_arg *args, gr_value *out);
 
 /* Visits the leaves of a value in order; a number or tensor is its own only leaf. */
 typedef bool (*gr_leaf_visit)(gr_vm *vm, void *user, const gr_path *path, gr_value leaf);
