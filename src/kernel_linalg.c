@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_linalg.c - see kernel_linalg.h. LAPACK is column-major: matrices are transposed on the way in
- * and out. Inputs with inf or nan never reach its iterations; their results are nan. */
+/* kernel_linalg.c - see kernel_linalg.h. LAPACK is column-major: matrices are transposed on the way
+ * in and out. Inputs with inf or nan never reach its iterations; their results are nan. */
 #include "kernel_linalg.h"
 
 #include "kernel_blas.h"
@@ -11,8 +11,9 @@
 enum { OWN = 32 };
 
 static ad_status no_library(ad_ctx *ctx) {
-    return ad_fail(ctx, AD_ERR_NUMERIC, -1,
-                   "linear algebra of this size needs OpenBLAS (libopenblas.so.0), which is not here");
+    return ad_fail(
+        ctx, AD_ERR_NUMERIC, -1,
+        "linear algebra of this size needs OpenBLAS (libopenblas.so.0), which is not here");
 }
 
 static ad_status failed(ad_ctx *ctx, const char *what) {
@@ -179,13 +180,12 @@ ad_status ad_cholesky(ad_ctx *ctx, int64_t n, double *a) {
 /* ---- QR ----------------------------------------------------------------------------------- */
 
 /* t holds a in columns, then the reflectors, then q. */
-static int qr_steps(const ad_library *lib, int m, int n, double *t, double *tau, double *work, int lwork,
-                    double *r) {
+static int qr_steps(const ad_library *lib, int m, int n, double *t, double *tau, double *work,
+                    int lwork, double *r) {
     int k = m < n ? m : n, info = 0;
     lib->dgeqrf(&m, &n, t, &m, tau, work, &lwork, &info);
     for (int i = 0; i < k; i++)
-        for (int j = 0; j < n; j++)
-            r[(int64_t)i * n + j] = j < i ? 0.0 : t[(int64_t)j * m + i];
+        for (int j = 0; j < n; j++) r[(int64_t)i * n + j] = j < i ? 0.0 : t[(int64_t)j * m + i];
     if (info == 0) lib->dorgqr(&m, &k, &k, t, &m, tau, work, &lwork, &info);
     return info;
 }
@@ -216,9 +216,10 @@ ad_status ad_qr(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *q, d
 
 /* ---- SVD ---------------------------------------------------------------------------------- */
 
-/* The row-major a is the column-major aᵀ = v s uᵀ: LAPACK's left vectors are our right ones, laid out
- * as we want them. */
-ad_status ad_svd(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *u, double *s, double *vt) {
+/* The row-major a is the column-major aᵀ = v s uᵀ: LAPACK's left vectors are our right ones, laid
+ * out as we want them. */
+ad_status ad_svd(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *u, double *s,
+                 double *vt) {
     int64_t k = m < n ? m : n, most = m < n ? n : m;
     if (k == 0) return AD_OK;
     if (!all_finite(m * n, a)) {
@@ -236,7 +237,8 @@ ad_status ad_svd(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *u, 
     bool ok = t != NULL && iwork != NULL;
     if (ok) {
         memcpy(t, a, sizeof(double) * (size_t)(m * n));
-        lib->dgesdd("S", &rows, &cols, t, &rows, s, vt, &rows, u, &rank, t + m * n, &lwork, iwork, &info);
+        lib->dgesdd("S", &rows, &cols, t, &rows, s, vt, &rows, u, &rank, t + m * n, &lwork, iwork,
+                    &info);
     }
     give_back(ctx, t, m * n + room);
     if (iwork != NULL) ad_mem_put(ctx, iwork, sizeof(int) * (size_t)iroom);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel_linalg.h - factorisations of one matrix: f64, row-major, contiguous. Up to 32 × 32 LU and
- * Cholesky are loops of our own; the rest is LAPACK out of OpenBLAS. Knows no batches and no rules. */
+ * Cholesky are loops of our own; the rest is LAPACK out of OpenBLAS. Knows no batches and no rules.
+ */
 #ifndef AD_KERNEL_LINALG_H
 #define AD_KERNEL_LINALG_H
 
@@ -23,7 +24,8 @@ ad_status ad_cholesky(ad_ctx *ctx, int64_t n, double *a);
 /* a [m, n] = q [m, k] r [k, n], k the smaller of m and n. */
 ad_status ad_qr(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *q, double *r);
 /* a [m, n] = u [m, k] diag(s) vt [k, n], s falling. */
-ad_status ad_svd(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *u, double *s, double *vt);
+ad_status ad_svd(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *u, double *s,
+                 double *vt);
 /* Symmetric a = v diag(w) vᵀ, w rising; only (a + aᵀ)/2 counts. */
 ad_status ad_eigh(ad_ctx *ctx, int64_t n, const double *a, double *w, double *v);
 

@@ -19,54 +19,57 @@ enum { TILE_M = 256, TILE_N = 2048, TILE_K = 2048, SMALL = 8 * 8 * 8, COLUMNS = 
 /* ---- our own loops, one expansion for each dtype ------------------------------------------ */
 
 /* A row of c at a time, in blocks of columns with f64 accumulators. */
-#define ROWS_OF(T)                                                                                  \
-    static void block_##T(const T *a, int64_t as, const T *b, int64_t brs, int64_t bcs, int64_t k,  \
+#define ROWS_OF(T)                                                                                 \
+    static void block_##T(const T *a, int64_t as, const T *b, int64_t brs, int64_t bcs, int64_t k, \
                           int64_t n, T *restrict c) {                                              \
         double acc[COLUMNS] = {0};                                                                 \
         for (int64_t p = 0; p < k; p++) {                                                          \
             double x = (double)a[p * as];                                                          \
             const T *row = b + p * brs;                                                            \
             if (bcs == 1)                                                                          \
-                for (int64_t j = 0; j < n; j++) acc[j] += x * (double)row[j];                       \
+                for (int64_t j = 0; j < n; j++) acc[j] += x * (double)row[j];                      \
             else                                                                                   \
-                for (int64_t j = 0; j < n; j++) acc[j] += x * (double)row[j * bcs];                 \
+                for (int64_t j = 0; j < n; j++) acc[j] += x * (double)row[j * bcs];                \
         }                                                                                          \
-        for (int64_t j = 0; j < n; j++) c[j] = (T)acc[j];                                           \
+        for (int64_t j = 0; j < n; j++) c[j] = (T)acc[j];                                          \
     }                                                                                              \
     static T dot_##T(const T *restrict a, const T *restrict b, int64_t k) {                        \
         double s[8] = {0};                                                                         \
         int64_t p = 0;                                                                             \
         for (; p + 8 <= k; p += 8)                                                                 \
-            for (int i = 0; i < 8; i++) s[i] += (double)a[p + i] * (double)b[p + i];                \
-        for (int i = 0; p < k; p++, i++) s[i] += (double)a[p] * (double)b[p];                       \
-        return (T)(((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])));              \
+            for (int i = 0; i < 8; i++) s[i] += (double)a[p + i] * (double)b[p + i];               \
+        for (int i = 0; p < k; p++, i++) s[i] += (double)a[p] * (double)b[p];                      \
+        return (T)(((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7])));             \
     }                                                                                              \
     static ad_status loops_##T(ad_ctx *ctx, const ad_matrix *a, const ad_matrix *b, T *c) {        \
         const T *pa = a->data, *pb = b->data;                                                      \
         int64_t k = a->cols, n = b->cols, work = 0;                                                \
-        bool dots = a->col_step == 1 && b->row_step == 1 && (b->col_step != 1 || n == 1);           \
+        bool dots = a->col_step == 1 && b->row_step == 1 && (b->col_step != 1 || n == 1);          \
         for (int64_t i = 0; i < a->rows; i++) {                                                    \
             const T *row = pa + i * a->row_step;                                                   \
-            for (int64_t j = 0; j < n; j += dots ? 1 : COLUMNS) {                                   \
-                int64_t m = n - j < COLUMNS ? n - j : COLUMNS;                                      \
-                if (dots) c[i * n + j] = dot_##T(row, pb + j * b->col_step, k);                     \
-                else block_##T(row, a->col_step, pb + j * b->col_step, b->row_step, b->col_step, k, \
-                               m, c + i * n + j);                                                  \
+            for (int64_t j = 0; j < n; j += dots ? 1 : COLUMNS) {                                  \
+                int64_t m = n - j < COLUMNS ? n - j : COLUMNS;                                     \
+                if (dots)                                                                          \
+                    c[i * n + j] = dot_##T(row, pb + j * b->col_step, k);                          \
+                else                                                                               \
+                    block_##T(row, a->col_step, pb + j * b->col_step, b->row_step, b->col_step, k, \
+                              m, c + i * n + j);                                                   \
                 work += dots ? k : m * k;                                                          \
                 if (work > 1 << 19) {                                                              \
                     work = 0;                                                                      \
-                    if (ad_poll(ctx)) return AD_ERR_INTERRUPT;                                      \
+                    if (ad_poll(ctx)) return AD_ERR_INTERRUPT;                                     \
                 }                                                                                  \
             }                                                                                      \
         }                                                                                          \
         return AD_OK;                                                                              \
     }                                                                                              \
-    static double masked_##T(const T *a, int64_t as, const T *b, int64_t bs, int64_t k, int strong) { \
+    static double masked_##T(const T *a, int64_t as, const T *b, int64_t bs, int64_t k,            \
+                             int strong) {                                                         \
         double s = 0.0;                                                                            \
         for (int64_t p = 0; p < k; p++) {                                                          \
-            double x = (double)a[p * as], y = (double)b[p * bs];                                    \
-            if ((strong & AD_STRONG_A) && x == 0.0) continue;                                       \
-            if ((strong & AD_STRONG_B) && y == 0.0) continue;                                       \
+            double x = (double)a[p * as], y = (double)b[p * bs];                                   \
+            if ((strong & AD_STRONG_A) && x == 0.0) continue;                                      \
+            if ((strong & AD_STRONG_B) && y == 0.0) continue;                                      \
             s += x * y;                                                                            \
         }                                                                                          \
         return s;                                                                                  \
@@ -78,9 +81,9 @@ enum { TILE_M = 256, TILE_N = 2048, TILE_K = 2048, SMALL = 8 * 8 * 8, COLUMNS = 
             for (int64_t j = 0; j < b->cols; j++) {                                                \
                 T *to = c + i * b->cols + j;                                                       \
                 if (isfinite(*to)) continue;                                                       \
-                *to = (T)masked_##T(pa + i * a->row_step, a->col_step, pb + j * b->col_step,        \
+                *to = (T)masked_##T(pa + i * a->row_step, a->col_step, pb + j * b->col_step,       \
                                     b->row_step, a->cols, strong);                                 \
-                if ((j & 0xff) == 0 && ad_poll(ctx)) return AD_ERR_INTERRUPT;                       \
+                if ((j & 0xff) == 0 && ad_poll(ctx)) return AD_ERR_INTERRUPT;                      \
             }                                                                                      \
         return AD_OK;                                                                              \
     }
@@ -97,7 +100,8 @@ static ad_status column_times(ad_ctx *ctx, ad_dtype dtype, const ad_matrix *a, c
     return loops_float(ctx, &bt, &at, c);
 }
 
-static ad_status own_loops(ad_ctx *ctx, ad_dtype dtype, const ad_matrix *a, const ad_matrix *b, void *c) {
+static ad_status own_loops(ad_ctx *ctx, ad_dtype dtype, const ad_matrix *a, const ad_matrix *b,
+                           void *c) {
     if (b->cols == 1 && a->row_step == 1 && a->col_step != 1)
         return column_times(ctx, dtype, a, b, c); /* c has the same layout either way */
     if (dtype == AD_F64) return loops_double(ctx, a, b, c);
@@ -152,8 +156,8 @@ static ad_status prepare(ad_ctx *ctx, ad_matrix *m, size_t width, operand *o) {
     o->row = m->row_step * (int64_t)width;
     o->col = m->col_step * (int64_t)width;
     o->trans = row_major ? 'N' : 'T';
-    o->ld = row_major ? leading(m->row_step, m->cols, m->rows)
-                      : leading(m->col_step, m->rows, m->cols);
+    o->ld =
+        row_major ? leading(m->row_step, m->cols, m->rows) : leading(m->col_step, m->rows, m->cols);
     return AD_OK;
 }
 
@@ -175,9 +179,7 @@ static void tile(const ad_library *lib, ad_dtype dtype, const operand *a, const 
                    (const float *)(const void *)pa, &a->ld, &betaf, pc, &ld);
 }
 
-static int at_most(int64_t left, int most) {
-    return left < most ? (int)left : most;
-}
+static int at_most(int64_t left, int most) { return left < most ? (int)left : most; }
 
 static ad_status tiles(ad_ctx *ctx, const ad_library *lib, ad_dtype dtype, const operand *a,
                        const operand *b, const ad_matrix *ma, int64_t n, void *c) {

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_reduce.c - see kernel_reduce.h. A tensor is walked as two nests of loops: kept axes outside,
- * folded axes inside ("rows"); or, where the axis of the smallest stride is kept, folded axes outside
- * and a run of kept elements inside, which feeds as many accumulators ("columns"). Runs are cut into
- * blocks of 512 elements: the order of additions depends on shapes and strides alone. */
+/* kernel_reduce.c - see kernel_reduce.h. A tensor is walked as two nests of loops: kept axes
+ * outside, folded axes inside ("rows"); or, where the axis of the smallest stride is kept, folded
+ * axes outside and a run of kept elements inside, which feeds as many accumulators ("columns").
+ * Runs are cut into blocks of 512 elements: the order of additions depends on shapes and strides
+ * alone. */
 #include "kernel_reduce.h"
 
 #include <math.h>
@@ -61,7 +62,8 @@ static void split_axes(const ad_tensor *x, uint32_t set, nest *kept, nest *folde
         nest_push((set >> i & 1U) ? folded : kept, x->dims[i], strides[i]);
 }
 
-const double *ad_load_run(const ad_tensor *x, int64_t offset, int64_t n, int64_t stride, double *buf) {
+const double *ad_load_run(const ad_tensor *x, int64_t offset, int64_t n, int64_t stride,
+                          double *buf) {
     if (x->dtype == AD_F64) {
         const double *p = (const double *)x->data + offset;
         if (stride == 1) return p;
@@ -78,13 +80,9 @@ const double *ad_load_run(const ad_tensor *x, int64_t offset, int64_t n, int64_t
 
 /* ---- one step of each fold ---------------------------------------------------------------- */
 
-static inline double larger(double a, double b) {
-    return a > b || isnan(a) ? a : b;
-}
+static inline double larger(double a, double b) { return a > b || isnan(a) ? a : b; }
 
-static inline double smaller(double a, double b) {
-    return a < b || isnan(a) ? a : b;
-}
+static inline double smaller(double a, double b) { return a < b || isnan(a) ? a : b; }
 
 static inline double fold1(ad_reduction kind, double acc, double x, double p) {
     switch (kind) {
@@ -111,15 +109,15 @@ static double identity_of(ad_reduction kind) {
 }
 
 /* Eight accumulators let the compiler use vectors without reordering at will. */
-#define FOLD_RUN(name, KIND)                                                                        \
+#define FOLD_RUN(name, KIND)                                                                       \
     static double name(const double *x, int64_t n, double p) {                                     \
-        double e = identity_of(KIND), a[8] = {e, e, e, e, e, e, e, e};                              \
+        double e = identity_of(KIND), a[8] = {e, e, e, e, e, e, e, e};                             \
         int64_t i = 0;                                                                             \
         for (; i + 8 <= n; i += 8)                                                                 \
-            for (int k = 0; k < 8; k++) a[k] = fold1(KIND, a[k], x[i + k], p);                      \
-        for (int k = 0; i < n; i++, k++) a[k] = fold1(KIND, a[k], x[i], p);                         \
+            for (int k = 0; k < 8; k++) a[k] = fold1(KIND, a[k], x[i + k], p);                     \
+        for (int k = 0; i < n; i++, k++) a[k] = fold1(KIND, a[k], x[i], p);                        \
         for (int h = 4; h > 0; h /= 2)                                                             \
-            for (int k = 0; k < h; k++) a[k] = join(KIND, a[k], a[k + h]);                          \
+            for (int k = 0; k < h; k++) a[k] = join(KIND, a[k], a[k + h]);                         \
         return a[0];                                                                               \
     }
 
@@ -151,12 +149,14 @@ static run_fn run_of(ad_reduction kind) {
     return fns[kind];
 }
 
-#define FOLD_COLUMN(KIND)                                                                           \
+#define FOLD_COLUMN(KIND)                                                                          \
     case KIND:                                                                                     \
-        for (int64_t j = 0; j < n; j++) acc[j] = fold1(KIND, acc[j], x[j], p != NULL ? p[j] : 0.0); \
+        for (int64_t j = 0; j < n; j++)                                                            \
+            acc[j] = fold1(KIND, acc[j], x[j], p != NULL ? p[j] : 0.0);                            \
         break;
 
-static void fold_column(ad_reduction kind, double *acc, const double *x, int64_t n, const double *p) {
+static void fold_column(ad_reduction kind, double *acc, const double *x, int64_t n,
+                        const double *p) {
     switch (kind) {
         FOLD_COLUMN(AD_RED_SUM)
         FOLD_COLUMN(AD_RED_PROD)
@@ -227,9 +227,7 @@ static ad_status reduce_columns(ad_ctx *ctx, ad_reduction kind, const ad_tensor 
     return AD_OK;
 }
 
-static int64_t magnitude(int64_t a) {
-    return a < 0 ? -a : a;
-}
+static int64_t magnitude(int64_t a) { return a < 0 ? -a : a; }
 
 ad_status ad_reduce(ad_ctx *ctx, ad_reduction kind, const ad_tensor *x, uint32_t set,
                     const double *param, double *out) {
@@ -240,9 +238,9 @@ ad_status ad_reduce(ad_ctx *ctx, ad_reduction kind, const ad_tensor *x, uint32_t
         for (int64_t i = 0; i < kept.size; i++) out[i] = identity_of(kind);
         return AD_OK;
     }
-    bool columns = kept.rank > 0 && folded.rank > 0 && kept.dims[kept.rank - 1] >= 4 &&
-                   magnitude(kept.strides[kept.rank - 1]) <
-                       magnitude(folded.strides[folded.rank - 1]);
+    bool columns =
+        kept.rank > 0 && folded.rank > 0 && kept.dims[kept.rank - 1] >= 4 &&
+        magnitude(kept.strides[kept.rank - 1]) < magnitude(folded.strides[folded.rank - 1]);
     if (columns) return reduce_columns(ctx, kind, x, &kept, &folded, param, out);
     return reduce_rows(ctx, kind, x, &kept, &folded, param, out);
 }
@@ -310,7 +308,8 @@ static void scan_line(bool product, bool reverse, const ad_tensor *x, int64_t fr
     }
 }
 
-ad_status ad_scan(ad_ctx *ctx, bool product, bool reverse, const ad_tensor *x, int axis, double *out) {
+ad_status ad_scan(ad_ctx *ctx, bool product, bool reverse, const ad_tensor *x, int axis,
+                  double *out) {
     int64_t outer = 1, inner = 1, n = x->dims[axis];
     for (int i = 0; i < axis; i++) outer *= x->dims[i];
     for (int i = axis + 1; i < x->rank; i++) inner *= x->dims[i];

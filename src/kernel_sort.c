@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_sort.c - bottom-up merge sort: runs of 16 by insertion, then merged pairwise. Stable, without
- * recursion, polled once a pass over 64 k items. */
+/* kernel_sort.c - bottom-up merge sort: runs of 16 by insertion, then merged pairwise. Stable,
+ * without recursion, polled once a pass over 64 k items. */
 #include "kernel_sort.h"
 
 #include <math.h>
@@ -37,7 +37,8 @@ static void merge(const ad_sort_item *a, int64_t na, const ad_sort_item *b, int6
 ad_status ad_sort_items(ad_ctx *ctx, ad_sort_item *items, ad_sort_item *room, int64_t n,
                         bool descending) {
     ad_sort_item *from = items, *to = room;
-    for (int64_t i = 0; i < n; i += RUN) insertion(items + i, n - i < RUN ? n - i : RUN, descending);
+    for (int64_t i = 0; i < n; i += RUN)
+        insertion(items + i, n - i < RUN ? n - i : RUN, descending);
     for (int64_t width = RUN; width < n; width *= 2) {
         int64_t since = 0;
         for (int64_t i = 0; i < n; i += 2 * width) {

@@ -19,9 +19,7 @@ double ad_arg_num(const ad_arg *args, int k, double otherwise) {
     return args[k].num;
 }
 
-bool ad_arg_flag(const ad_arg *args, int k) {
-    return ad_arg_given(args, k) && args[k].num != 0.0;
-}
+bool ad_arg_flag(const ad_arg *args, int k) { return ad_arg_given(args, k) && args[k].num != 0.0; }
 
 ad_arg ad_ints(int count, const int64_t *ints) {
     ad_arg a = {.given = true, .count = count, .ints = ints};
@@ -153,8 +151,7 @@ ad_value ad_rule_ints(ad_rule *r, ad_op op, ad_value x, int n, const int64_t *in
 
 ad_value ad_rule_reshape(ad_rule *r, ad_value x, const ad_type *type) {
     ad_type have = ad_type_of(x);
-    if (have.rank == type->rank &&
-        memcmp(have.dims, type->dims, sizeof(int64_t) * type->rank) == 0)
+    if (have.rank == type->rank && memcmp(have.dims, type->dims, sizeof(int64_t) * type->rank) == 0)
         return x;
     return ad_rule_ints(r, AD_OPID_reshape, x, type->rank, type->dims);
 }
@@ -173,7 +170,8 @@ ad_value ad_rule_reduce(ad_rule *r, ad_op op, ad_value x, uint32_t set) {
     return ad_rule_op(r, op, 1, &x, args);
 }
 
-ad_value ad_rule_crop(ad_rule *r, ad_value x, int axis, int64_t before, int64_t after, double fill) {
+ad_value ad_rule_crop(ad_rule *r, ad_value x, int axis, int64_t before, int64_t after,
+                      double fill) {
     int64_t widths[2 * AD_MAX_RANK] = {0};
     if (before == 0 && after == 0) return x;
     widths[2 * axis] = -before;
@@ -218,7 +216,8 @@ bool ad_has_nonfinite(ad_value v) {
     const ad_tensor *t = v.tensor;
     if (t->dtype == AD_BOOL8 || t->size == 0) return false;
     if (ad_tensor_is_contiguous(t))
-        return t->dtype == AD_F64 ? nonfinite_f64(t->data, t->size) : nonfinite_f32(t->data, t->size);
+        return t->dtype == AD_F64 ? nonfinite_f64(t->data, t->size)
+                                  : nonfinite_f32(t->data, t->size);
     int64_t index[AD_MAX_RANK] = {0};
     for (int64_t n = t->size; n > 0; n--) {
         if (!isfinite(ad_tensor_get(t, index))) return true;

@@ -17,9 +17,7 @@
 
 /* ---- attributes --------------------------------------------------------------------------- */
 
-static inline bool ad_arg_given(const ad_arg *args, int k) {
-    return args != NULL && args[k].given;
-}
+static inline bool ad_arg_given(const ad_arg *args, int k) { return args != NULL && args[k].given; }
 int64_t ad_arg_int(const ad_arg *args, int k, int64_t otherwise);
 double ad_arg_num(const ad_arg *args, int k, double otherwise);
 bool ad_arg_flag(const ad_arg *args, int k);
@@ -29,9 +27,7 @@ ad_arg ad_num(double x);
 ad_status ad_axis_arg(ad_ctx *ctx, const ad_arg *args, int k, int rank, int otherwise, int *axis);
 /* A set of axes as bits; all of them if none is given. */
 ad_status ad_axes_arg(ad_ctx *ctx, const ad_arg *args, int k, int rank, uint32_t *set);
-static inline bool ad_in_set(uint32_t set, int axis) {
-    return (set >> axis & 1U) != 0;
-}
+static inline bool ad_in_set(uint32_t set, int axis) { return (set >> axis & 1U) != 0; }
 
 /* ---- types and results -------------------------------------------------------------------- */
 

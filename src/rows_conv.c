@@ -46,11 +46,17 @@ static ad_status conv_misfit(const ad_call *c, const ad_type *in, const char *wh
 static ad_status geometry(const ad_call *c, const ad_type *in, bool flat, ad_conv *g) {
     int rank = flat ? 3 : 4;
     if (in[1].rank != rank || (in[0].rank != rank && in[0].rank != rank - 1))
-        return conv_misfit(c, in, flat ? "wanted are [N, C, L] and [O, C, k]"
-                                       : "wanted are [N, C, H, W] and [O, C, kh, kw]");
+        return conv_misfit(c, in,
+                           flat ? "wanted are [N, C, L] and [O, C, k]"
+                                : "wanted are [N, C, H, W] and [O, C, kh, kw]");
     ad_type x = full_rank(&in[0], flat), w = full_rank(&in[1], flat);
-    *g = (ad_conv){.n = x.dims[0], .c = x.dims[1], .h = x.dims[2], .w = x.dims[3], .o = w.dims[0],
-                   .kh = w.dims[2], .kw = w.dims[3]};
+    *g = (ad_conv){.n = x.dims[0],
+                   .c = x.dims[1],
+                   .h = x.dims[2],
+                   .w = x.dims[3],
+                   .o = w.dims[0],
+                   .kh = w.dims[2],
+                   .kw = w.dims[3]};
     if (w.dims[1] != g->c) return conv_misfit(c, in, "the channels must be equal");
     ad_status s = pair(c, 0, 1, 1, flat, "the stride", g->stride);
     if (s == AD_OK) s = pair(c, 1, 0, 0, flat, "the padding", g->padding);
@@ -92,7 +98,8 @@ static ad_status run_open(const ad_call *c, const ad_conv *g, ad_conv_open open,
                           const ad_type *type, ad_value *out) {
     ad_type wide = *type;
     wide.dtype = AD_F64;
-    ad_tensor *a = ad_tensor_as(c->ctx, c->in[0], AD_F64), *b = ad_tensor_as(c->ctx, c->in[1], AD_F64);
+    ad_tensor *a = ad_tensor_as(c->ctx, c->in[0], AD_F64),
+              *b = ad_tensor_as(c->ctx, c->in[1], AD_F64);
     ad_tensor *y = ad_result_new(c->ctx, &wide), *cast = NULL;
     ad_status s = AD_ERR_MEMORY;
     if (a != NULL && b != NULL && y != NULL)
@@ -104,7 +111,8 @@ static ad_status run_open(const ad_call *c, const ad_conv *g, ad_conv_open open,
     return s ? s : ad_result(c->ctx, type, cast, out);
 }
 
-static ad_status run_conv(const ad_call *c, bool flat, int strong, const ad_type *type, ad_value *out) {
+static ad_status run_conv(const ad_call *c, bool flat, int strong, const ad_type *type,
+                          ad_value *out) {
     ad_conv g;
     ad_type in[2] = {ad_type_of(c->in[0]), ad_type_of(c->in[1])};
     ad_status s = geometry(c, in, flat, &g);
@@ -116,9 +124,17 @@ AD_RUN(ad_run_conv2d) { return run_conv(c, false, 0, type, out); }
 AD_RUN(ad_run_conv2dz) { return run_conv(c, false, (int)ad_arg_int(c->args, 2, 0), type, out); }
 
 /* For the transposes: x and w from a known shape and an operand, y is operand 0. */
-static ad_conv open_geometry(const ad_call *c, const int64_t *x, const int64_t *w, const int64_t *y) {
-    ad_conv g = {.n = x[0], .c = x[1], .h = x[2], .w = x[3], .o = w[0], .kh = w[2], .kw = w[3],
-                 .oh = y[2], .ow = y[3]};
+static ad_conv open_geometry(const ad_call *c, const int64_t *x, const int64_t *w,
+                             const int64_t *y) {
+    ad_conv g = {.n = x[0],
+                 .c = x[1],
+                 .h = x[2],
+                 .w = x[3],
+                 .o = w[0],
+                 .kh = w[2],
+                 .kw = w[3],
+                 .oh = y[2],
+                 .ow = y[3]};
     pair(c, 0, 1, 1, false, "", g.stride);
     pair(c, 1, 0, 0, false, "", g.padding);
     return g;
@@ -147,13 +163,15 @@ typedef struct conv_rule {
 static conv_rule conv_begin(ad_rule *r, bool flat, const ad_type *x, const ad_type *w) {
     ad_call call = {.ctx = r->ctx, .row = r->row, .args = r->args};
     conv_rule k = {.r = r, .flat = flat};
-    if (pair(&call, 0, 1, 1, flat, "", k.stride) || pair(&call, 1, 0, 0, flat, "", k.padding)) return k;
+    if (pair(&call, 0, 1, 1, flat, "", k.stride) || pair(&call, 1, 0, 0, flat, "", k.padding))
+        return k;
     k.x = full_rank(x, flat);
     k.w = full_rank(w, flat);
     return k;
 }
 
-static ad_value conv_op(conv_rule *k, ad_op op, ad_value a, ad_value b, const ad_type *shape, int strong) {
+static ad_value conv_op(conv_rule *k, ad_op op, ad_value a, ad_value b, const ad_type *shape,
+                        int strong) {
     ad_value in[2] = {a, b};
     ad_arg args[AD_MAX_ARGS] = {ad_ints(2, k->stride), ad_ints(2, k->padding)};
     if (shape != NULL) args[2] = ad_ints(4, shape->dims);
@@ -201,7 +219,8 @@ AD_RULE(ad_jvp_conv2d) { jvp_conv(r, false); }
 AD_RULE(ad_vjp_conv2d_input) {
     conv_rule k = conv_begin(r, false, &r->out_type[0], &r->in_type[1]);
     ad_value h = r->adj[0];
-    if (r->need[0]) ad_rule_give(r, 0, conv_op(&k, AD_OPID_conv2dz, h, r->in[1], NULL, AD_STRONG_A));
+    if (r->need[0])
+        ad_rule_give(r, 0, conv_op(&k, AD_OPID_conv2dz, h, r->in[1], NULL, AD_STRONG_A));
     if (r->need[1])
         ad_rule_give(r, 1, conv_op(&k, AD_OPID_conv2d_weight, r->in[0], h, &k.w, AD_STRONG_B));
 }
@@ -210,7 +229,8 @@ AD_RULE(ad_vjp_conv2d_input) {
 AD_RULE(ad_vjp_conv2d_weight) {
     conv_rule k = conv_begin(r, false, &r->in_type[1], &r->out_type[0]);
     ad_value h = r->adj[0];
-    if (r->need[0]) ad_rule_give(r, 0, conv_op(&k, AD_OPID_conv2dz, r->in[1], h, NULL, AD_STRONG_B));
+    if (r->need[0])
+        ad_rule_give(r, 0, conv_op(&k, AD_OPID_conv2dz, r->in[1], h, NULL, AD_STRONG_B));
     if (r->need[1])
         ad_rule_give(r, 1, conv_op(&k, AD_OPID_conv2d_input, r->in[0], h, &k.x, AD_STRONG_B));
 }
@@ -331,8 +351,10 @@ typedef struct pool {
 
 static ad_status read_pool(const ad_call *c, pool *p) {
     ad_status s = pair(c, 0, 1, 1, false, "the window", p->size);
-    if (s == AD_OK && ad_arg_given(c->args, 1)) s = pair(c, 1, 1, 1, false, "the stride", p->stride);
-    else memcpy(p->stride, p->size, sizeof p->size);
+    if (s == AD_OK && ad_arg_given(c->args, 1))
+        s = pair(c, 1, 1, 1, false, "the stride", p->stride);
+    else
+        memcpy(p->stride, p->size, sizeof p->size);
     if (s == AD_OK) s = pair(c, 2, 0, 0, false, "the padding", p->padding);
     if (s == AD_OK && (2 * p->padding[0] > p->size[0] || 2 * p->padding[1] > p->size[1]))
         s = ad_fail(c->ctx, AD_ERR_ARGUMENT, -1, "the padding is at most half the window");
@@ -344,7 +366,8 @@ static ad_status pooled(const ad_call *c, const ad_type *in, const pool *p, ad_t
     ad_arg args[AD_MAX_ARGS] = {ad_ints(2, p->size), ad_ints(2, p->stride)};
     ad_call inner = {.ctx = c->ctx, .row = c->row, .n = 1, .args = args};
     *padded = *in;
-    for (int i = 0; i < 2 && in->rank >= 2; i++) padded->dims[in->rank - 2 + i] += 2 * p->padding[i];
+    for (int i = 0; i < 2 && in->rank >= 2; i++)
+        padded->dims[in->rank - 2 + i] += 2 * p->padding[i];
     padded->dtype = (uint8_t)ad_float_dtype(1, in);
     ad_status s = ad_shape_windows2d(&inner, padded, cut);
     if (s) return s;
@@ -360,7 +383,8 @@ AD_SHAPE(ad_shape_pool2d) {
     return s ? s : pooled(c, in, &p, &padded, &cut, out);
 }
 
-static ad_tensor *padded_copy(ad_ctx *ctx, ad_tensor *x, const ad_type *padded, const pool *p, double fill) {
+static ad_tensor *padded_copy(ad_ctx *ctx, ad_tensor *x, const ad_type *padded, const pool *p,
+                              double fill) {
     int m = x->rank - 2;
     ad_type wide_type = *padded;
     wide_type.dtype = AD_F64;
@@ -368,7 +392,8 @@ static ad_tensor *padded_copy(ad_ctx *ctx, ad_tensor *x, const ad_type *padded, 
     if (y == NULL) return NULL;
     ad_tensor_fill(y, fill);
     int64_t offset = p->padding[0] * ad_strides(y)[m] + p->padding[1] * ad_strides(y)[m + 1];
-    ad_tensor *in = ad_tensor_view(ctx, y, x->size > 0 ? offset : 0, x->rank, x->dims, ad_strides(y), 0);
+    ad_tensor *in =
+        ad_tensor_view(ctx, y, x->size > 0 ? offset : 0, x->rank, x->dims, ad_strides(y), 0);
     ad_status s = in != NULL ? ad_tensor_fill_from(ctx, in, x) : AD_ERR_MEMORY;
     ad_tensor_release(ctx, in);
     if (s == AD_OK) return y;
@@ -388,7 +413,8 @@ static ad_status run_pool(const ad_call *c, bool max, const ad_type *type, ad_va
     ad_tensor *y = view != NULL ? ad_result_new(c->ctx, &wide_type) : NULL, *cast = NULL;
     s = AD_ERR_MEMORY;
     if (y != NULL)
-        s = ad_reduce(c->ctx, max ? AD_RED_MAX : AD_RED_SUM, view, 3U << (cut.rank - 2), NULL, y->data);
+        s = ad_reduce(c->ctx, max ? AD_RED_MAX : AD_RED_SUM, view, 3U << (cut.rank - 2), NULL,
+                      y->data);
     for (int64_t i = 0; s == AD_OK && !max && i < y->size; i++)
         ((double *)y->data)[i] /= (double)(p.size[0] * p.size[1]);
     if (s == AD_OK) cast = ad_tensor_cast(c->ctx, y, (ad_dtype)type->dtype);
@@ -421,8 +447,7 @@ static pool_rule pool_begin(ad_rule *r) {
 static ad_value cut_windows(pool_rule *k, ad_value x, double fill) {
     int64_t widths[2 * AD_MAX_RANK] = {0};
     int m = k->r->in_type[0].rank - 2;
-    for (int i = 0; i < 2; i++)
-        widths[2 * (m + i)] = widths[2 * (m + i) + 1] = k->p.padding[i];
+    for (int i = 0; i < 2; i++) widths[2 * (m + i)] = widths[2 * (m + i) + 1] = k->p.padding[i];
     ad_arg pads[AD_MAX_ARGS] = {ad_ints(2 * (m + 2), widths), ad_num(fill)};
     ad_arg args[AD_MAX_ARGS] = {ad_ints(2, k->p.size), ad_ints(2, k->p.stride)};
     if (k->p.padding[0] != 0 || k->p.padding[1] != 0)
@@ -480,6 +505,7 @@ AD_RULE(ad_jvp_max_pool2d) {
 AD_RULE(ad_vjp_avg_pool2d) {
     pool_rule k = pool_begin(r);
     if (!k.ok) return;
-    ad_value g = ad_rule_scale(r, over_window(&k, r->adj[0]), 1.0 / (double)(k.p.size[0] * k.p.size[1]));
+    ad_value g =
+        ad_rule_scale(r, over_window(&k, r->adj[0]), 1.0 / (double)(k.p.size[0] * k.p.size[1]));
     ad_rule_give(r, 0, join_windows(&k, ad_rule_expand(r, g, &k.cut)));
 }

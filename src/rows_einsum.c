@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* rows_einsum.c - einsum("ij,jk->ik", a, b, …): sums over repeated letters. Operands are contracted
- * two at a time, from the left, each pair as one batched matrix product; letters that only one operand
- * has and nobody needs any more are summed first; a letter twice in one operand is a diagonal.
+ * two at a time, from the left, each pair as one batched matrix product; letters that only one
+ * operand has and nobody needs any more are summed first; a letter twice in one operand is a
+ * diagonal.
  *
- * "..." stands for further leading axes, aligned at the last; they become the letters '0' to '9', so
- * derivatives can name them. Derivatives are einsums with strong zeros (`einsumz`, attribute strong: bit
- * k for operand k, of two) and `einsum_spread`, which puts a tensor of distinct letters at the places of
- * an operand: on diagonals, repeated along letters that were summed alone. */
+ * "..." stands for further leading axes, aligned at the last; they become the letters '0' to '9',
+ * so derivatives can name them. Derivatives are einsums with strong zeros (`einsumz`, attribute
+ * strong: bit k for operand k, of two) and `einsum_spread`, which puts a tensor of distinct letters
+ * at the places of an operand: on diagonals, repeated along letters that were summed alone. */
 #include "kernel_matmul.h"
 #include "kernel_reduce.h"
 #include "rows.h"
@@ -38,8 +39,10 @@ static ad_status read_term(ad_ctx *ctx, const char *text, const char **at, char 
     for (; **at != '\0' && **at != ',' && **at != '-'; ++*at) {
         char c = **at;
         if (c == ' ') continue;
-        if (c == '.' && strncmp(*at, "...", 3) == 0) *at += 2;
-        else if (!is_letter(c)) return bad(ctx, text, "terms are letters and ...");
+        if (c == '.' && strncmp(*at, "...", 3) == 0)
+            *at += 2;
+        else if (!is_letter(c))
+            return bad(ctx, text, "terms are letters and ...");
         if (n == LONGEST - 1) return bad(ctx, text, "a term is too long");
         out[n++] = c;
     }
@@ -94,7 +97,8 @@ static void default_result(spec *p, bool dots) {
     out[n] = '\0';
 }
 
-static ad_status open_all(ad_ctx *ctx, const char *text, const ad_type *in, spec *p, bool has_result) {
+static ad_status open_all(ad_ctx *ctx, const char *text, const ad_type *in, spec *p,
+                          bool has_result) {
     int widest = 0;
     bool dots = false;
     for (int k = 0; k < p->n; k++) {
@@ -117,8 +121,9 @@ static ad_status find_dims(ad_ctx *ctx, const char *text, const ad_type *in, spe
     for (int c = 0; c < LETTERS; c++) p->dims[c] = -1;
     for (int k = 0; k < p->n; k++) {
         if ((int)strlen(p->term[k]) != in[k].rank)
-            return ad_fail(ctx, AD_ERR_SHAPE, k, "term %d of \"%s\" names %d axes, the operand has %d",
-                           k + 1, text, (int)strlen(p->term[k]), in[k].rank);
+            return ad_fail(ctx, AD_ERR_SHAPE, k,
+                           "term %d of \"%s\" names %d axes, the operand has %d", k + 1, text,
+                           (int)strlen(p->term[k]), in[k].rank);
         for (int i = 0; i < in[k].rank; i++) {
             char c = p->term[k][i];
             int64_t *d = &p->dims[(int)c], own = in[k].dims[i];
@@ -144,7 +149,8 @@ static ad_status parse(ad_ctx *ctx, const ad_arg *args, int n, const ad_type *in
         if (p->dims[(int)*c] < 0) return bad(ctx, text, "a letter of the result is in no operand");
         if (strchr(c + 1, *c) != NULL) return bad(ctx, text, "a letter stands twice in the result");
     }
-    return strlen(p->term[n]) > AD_MAX_RANK ? bad(ctx, text, "the result has too many axes") : AD_OK;
+    return strlen(p->term[n]) > AD_MAX_RANK ? bad(ctx, text, "the result has too many axes")
+                                            : AD_OK;
 }
 
 static ad_type term_type(const spec *p, const char *term, ad_dtype dtype) {
@@ -242,9 +248,12 @@ static void find_roles(const spec *p, const char *a, const char *b, const char *
     memset(o, 0, sizeof *o);
     o->b = o->k = o->m = o->n = 1;
     for (; *a != '\0'; a++) {
-        if (!has(b, *a)) add_letter(o->left, &o->m, p, *a);
-        else if (has(needed, *a)) add_letter(o->batch, &o->b, p, *a);
-        else add_letter(o->inner, &o->k, p, *a);
+        if (!has(b, *a))
+            add_letter(o->left, &o->m, p, *a);
+        else if (has(needed, *a))
+            add_letter(o->batch, &o->b, p, *a);
+        else
+            add_letter(o->inner, &o->k, p, *a);
     }
     for (; *b != '\0'; b++)
         if (!has(o->batch, *b) && !has(o->inner, *b)) add_letter(o->right, &o->n, p, *b);
@@ -257,8 +266,8 @@ static void join(char *out, const char *a, const char *b, const char *c) {
     memcpy(out + la + lb, c, lc + 1);
 }
 
-static ad_tensor *as_batch(ad_ctx *ctx, const spec *p, const named *x, const char *order, int64_t batch,
-                           int64_t rows, int64_t cols) {
+static ad_tensor *as_batch(ad_ctx *ctx, const spec *p, const named *x, const char *order,
+                           int64_t batch, int64_t rows, int64_t cols) {
     int64_t dims[3] = {batch, rows, cols};
     ad_tensor *view = arranged(ctx, p, x, order);
     ad_tensor *t = view != NULL ? ad_tensor_reshape(ctx, view, 3, dims, 0) : NULL;
@@ -267,7 +276,8 @@ static ad_tensor *as_batch(ad_ctx *ctx, const spec *p, const named *x, const cha
 }
 
 /* a becomes the product of a and b; b's tensor is released. */
-static ad_status contract(ad_ctx *ctx, const spec *p, named *a, named *b, const char *needed, int strong) {
+static ad_status contract(ad_ctx *ctx, const spec *p, named *a, named *b, const char *needed,
+                          int strong) {
     roles o;
     char la[2 * LONGEST], lb[2 * LONGEST], ly[2 * LONGEST];
     find_roles(p, a->letters, b->letters, needed, &o);
@@ -312,7 +322,8 @@ static void needed_after(const spec *p, int from, const char *also, char *out) {
     out[n] = '\0';
 }
 
-static ad_status open_term(ad_ctx *ctx, const spec *p, int k, ad_value v, ad_dtype dtype, named *x) {
+static ad_status open_term(ad_ctx *ctx, const spec *p, int k, ad_value v, ad_dtype dtype,
+                           named *x) {
     ad_tensor *t = ad_tensor_of(ctx, v);
     x->t = t != NULL ? ad_tensor_cast(ctx, t, dtype) : NULL;
     ad_tensor_release(ctx, t);
@@ -320,7 +331,8 @@ static ad_status open_term(ad_ctx *ctx, const spec *p, int k, ad_value v, ad_dty
     return x->t != NULL ? AD_OK : AD_ERR_MEMORY;
 }
 
-static ad_status contract_all(const ad_call *c, const spec *p, ad_dtype dtype, int strong, named *x) {
+static ad_status contract_all(const ad_call *c, const spec *p, ad_dtype dtype, int strong,
+                              named *x) {
     char needed[LETTERS + 1];
     ad_status s = open_term(c->ctx, p, 0, c->in[0], dtype, x);
     needed_after(p, 1, "", needed);

@@ -4,8 +4,8 @@
  *
  * Positions are tensors of whole numbers, negative ones from the end; nothing depends on them
  * smoothly, so rules give them no cotangent and look at them as constants. gather and scatter work
- * along one axis; the index has the shape of the operand but for that axis, or lacks the axis and picks
- * one element of each line. */
+ * along one axis; the index has the shape of the operand but for that axis, or lacks the axis and
+ * picks one element of each line. */
 #include "kernel_sort.h"
 #include "rows.h"
 
@@ -40,7 +40,8 @@ AD_SHAPE(ad_shape_gather) {
     if (s) return s;
     *out = in[1];
     out->asked = 0;
-    out->dtype = in[1].rank > 0 ? in[0].dtype : (uint8_t)(in[0].dtype == AD_BOOL8 ? AD_BOOL8 : AD_F64);
+    out->dtype =
+        in[1].rank > 0 ? in[0].dtype : (uint8_t)(in[0].dtype == AD_BOOL8 ? AD_BOOL8 : AD_F64);
     return AD_OK;
 }
 
@@ -51,16 +52,20 @@ static double load(const ad_tensor *t, int64_t offset) {
 }
 
 static void store(ad_tensor *t, int64_t offset, double x) {
-    if (t->dtype == AD_F64) ((double *)t->data)[offset] = x;
-    else if (t->dtype == AD_F32) ((float *)t->data)[offset] = (float)x;
-    else ((uint8_t *)t->data)[offset] = x != 0.0;
+    if (t->dtype == AD_F64)
+        ((double *)t->data)[offset] = x;
+    else if (t->dtype == AD_F32)
+        ((float *)t->data)[offset] = (float)x;
+    else
+        ((uint8_t *)t->data)[offset] = x != 0.0;
 }
 
 static ad_status position(ad_ctx *ctx, double given, int64_t size, int axis, int64_t *at) {
     if (!(given >= (double)-size && given < (double)size) || given != floor(given))
         return ad_fail(ctx, AD_ERR_INDEX, 1,
-                       given == floor(given) ? "position %g is out of range: axis %d has the size %lld"
-                                             : "position %g along axis %d (of size %lld) is not whole",
+                       given == floor(given)
+                           ? "position %g is out of range: axis %d has the size %lld"
+                           : "position %g along axis %d (of size %lld) is not whole",
                        given, axis, (long long)size);
     *at = (int64_t)given + (given < 0.0 ? size : 0);
     return AD_OK;
@@ -71,8 +76,8 @@ typedef struct lines {
     ad_ctx *ctx;
     ad_tensor *x, *index, *v;
     int axis;
-    int64_t n, count;                /* size of x's axis; positions a line */
-    int64_t xs, is, vs;              /* steps along the axis */
+    int64_t n, count;   /* size of x's axis; positions a line */
+    int64_t xs, is, vs; /* steps along the axis */
     ad_walk walk;
 } lines;
 
@@ -91,8 +96,10 @@ static bool lines_begin(lines *l) {
     memcpy(dims, l->x->dims, sizeof(int64_t) * (size_t)rank);
     memcpy(sx, ad_strides(l->x), sizeof(int64_t) * (size_t)rank);
     line_strides(l->index, rank, l->axis, si);
-    if (l->v->size == 1 && l->index->size != 1) memset(sv, 0, sizeof sv);
-    else line_strides(l->v, rank, l->axis, sv);
+    if (l->v->size == 1 && l->index->size != 1)
+        memset(sv, 0, sizeof sv);
+    else
+        line_strides(l->v, rank, l->axis, sv);
     l->n = dims[l->axis];
     l->count = l->index->rank == rank ? l->index->dims[l->axis] : 1;
     l->xs = sx[l->axis];
@@ -111,8 +118,10 @@ static ad_status one_line(const lines *l, line_action what, int64_t x0, int64_t 
         ad_status s = position(l->ctx, load(l->index, i0 + j * l->is), l->n, l->axis, &at);
         if (s) return s;
         int64_t x = x0 + at * l->xs, v = v0 + j * l->vs;
-        if (what == TAKE) store(l->v, v, load(l->x, x));
-        else store(l->x, x, load(l->v, v) + (what == ADD ? load(l->x, x) : 0.0));
+        if (what == TAKE)
+            store(l->v, v, load(l->x, x));
+        else
+            store(l->x, x, load(l->v, v) + (what == ADD ? load(l->x, x) : 0.0));
     }
     return AD_OK;
 }
@@ -194,8 +203,10 @@ static void last_of_line(lines *l, int64_t i0, int64_t v0, int64_t *writer) {
         for (int64_t j = 0; j < l->count; j++) {
             double given = load(l->index, i0 + j * l->is);
             int64_t at = (int64_t)given + (given < 0.0 ? l->n : 0);
-            if (pass == 0) writer[at] = j;
-            else store(l->v, v0 + j * l->vs, writer[at] == j ? 1.0 : 0.0);
+            if (pass == 0)
+                writer[at] = j;
+            else
+                store(l->v, v0 + j * l->vs, writer[at] == j ? 1.0 : 0.0);
         }
 }
 
@@ -229,7 +240,8 @@ static ad_value plain(ad_value v) {
     return v;
 }
 
-static ad_value axis_op(ad_rule *r, ad_op op, int n, const ad_value *in, double axis, double second) {
+static ad_value axis_op(ad_rule *r, ad_op op, int n, const ad_value *in, double axis,
+                        double second) {
     ad_arg args[AD_MAX_ARGS] = {ad_num(axis), ad_num(second)};
     return ad_rule_op(r, op, n, in, args);
 }
@@ -271,7 +283,8 @@ AD_RULE(ad_vjp_scatter) {
     double axis = rule_axis(r, 0, &r->in_type[0]);
     bool add = ad_arg_flag(r->args, 1);
     ad_value index = plain(r->in[1]), in[3] = {r->adj[0], index, ad_number(0.0)};
-    if (r->need[0]) ad_rule_give(r, 0, add ? r->adj[0] : axis_op(r, AD_OPID_scatter, 3, in, axis, 0.0));
+    if (r->need[0])
+        ad_rule_give(r, 0, add ? r->adj[0] : axis_op(r, AD_OPID_scatter, 3, in, axis, 0.0));
     if (!r->need[2]) return;
     ad_value g = pick(r, r->adj[0], index, axis);
     if (!add) g = ad_rule_where(r, kept(r, axis), g, ad_number(0.0));
@@ -324,7 +337,8 @@ AD_SHAPE(ad_shape_sort) {
     return ad_axis_arg(c->ctx, c->args, 0, in->rank, -1, &axis);
 }
 
-/* Sorts each line of x along the axis; keys go to `keys`, places to `places`, at most `count` a line. */
+/* Sorts each line of x along the axis; keys go to `keys`, places to `places`, at most `count` a
+ * line. */
 typedef struct sorting {
     ad_tensor *keys, *places; /* either may be NULL */
     int axis;
@@ -332,8 +346,8 @@ typedef struct sorting {
     bool descending;
 } sorting;
 
-static ad_status sort_line(ad_ctx *ctx, const sorting *o, const ad_tensor *x, const ad_walk *w, int64_t i,
-                           ad_sort_item *items) {
+static ad_status sort_line(ad_ctx *ctx, const sorting *o, const ad_tensor *x, const ad_walk *w,
+                           int64_t i, ad_sort_item *items) {
     int64_t n = x->dims[o->axis], step = ad_strides(x)[o->axis];
     for (int64_t k = 0; k < n; k++)
         items[k] = (ad_sort_item){load(x, w->offset[0] + i * w->step[0] + k * step), k};
@@ -401,8 +415,8 @@ AD_SHAPE(ad_shape_topk) {
     ad_status s = ad_axis_arg(c->ctx, c->args, 1, in->rank, -1, &axis);
     if (s) return s;
     if (k < 0 || k > in->dims[axis])
-        return ad_fail(c->ctx, AD_ERR_ARGUMENT, -1, "cannot take %lld of %lld elements", (long long)k,
-                       (long long)in->dims[axis]);
+        return ad_fail(c->ctx, AD_ERR_ARGUMENT, -1, "cannot take %lld of %lld elements",
+                       (long long)k, (long long)in->dims[axis]);
     out[0] = *in;
     out[0].dims[axis] = k;
     out[1] = out[0];

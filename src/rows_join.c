@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* rows_join.c - rows that copy elements to other places: concat, stack, pad, tile, repeat, roll, diag,
- * tril, triu, zeros_like, ones_like. pad takes negative widths too, which cut off; a pure cut is a
- * view. With value 0 all of them are linear, and each takes its cotangent back through another. */
+/* rows_join.c - rows that copy elements to other places: concat, stack, pad, tile, repeat, roll,
+ * diag, tril, triu, zeros_like, ones_like. pad takes negative widths too, which cut off; a pure cut
+ * is a view. With value 0 all of them are linear, and each takes its cotangent back through
+ * another. */
 #include "rows.h"
 
 #include <string.h>
@@ -26,7 +27,8 @@ static ad_status copy_region(ad_ctx *ctx, ad_tensor *to, const int64_t *to_from,
 }
 
 /* Ends a run: the tensor is handed out, or let go after a failure. */
-static ad_status finish(ad_ctx *ctx, ad_status s, const ad_type *type, ad_tensor *t, ad_value *out) {
+static ad_status finish(ad_ctx *ctx, ad_status s, const ad_type *type, ad_tensor *t,
+                        ad_value *out) {
     if (s == AD_OK) return ad_result(ctx, type, t, out);
     ad_tensor_release(ctx, t);
     return s;
@@ -127,8 +129,8 @@ AD_RUN(ad_run_stack) {
         strides[i] = ad_strides(y)[i + (i >= axis)];
     }
     for (int k = 0; s == AD_OK && k < c->n; k++) {
-        ad_tensor *to = ad_tensor_view(c->ctx, y, k * ad_strides(y)[axis], type->rank - 1, slice,
-                                       strides, 0);
+        ad_tensor *to =
+            ad_tensor_view(c->ctx, y, k * ad_strides(y)[axis], type->rank - 1, slice, strides, 0);
         s = to != NULL ? ad_tensor_fill_from(c->ctx, to, c->in[k].tensor) : AD_ERR_MEMORY;
         ad_tensor_release(c->ctx, to);
     }
@@ -154,9 +156,10 @@ static ad_status pad_widths(const ad_call *c, int rank, int64_t *before, int64_t
     int64_t single = ad_arg_int(c->args, 0, 0);
     const int64_t *w = a->ints != NULL ? a->ints : &single;
     if (count != 1 && count != 2 && count != 2 * rank)
-        return ad_fail(c->ctx, AD_ERR_ARGUMENT, -1,
-                       "the widths are %d numbers; %d axes take %d (before and after each), or 1, or 2",
-                       count, rank, 2 * rank);
+        return ad_fail(
+            c->ctx, AD_ERR_ARGUMENT, -1,
+            "the widths are %d numbers; %d axes take %d (before and after each), or 1, or 2", count,
+            rank, 2 * rank);
     for (int i = 0; i < rank; i++) {
         before[i] = count == 2 * rank ? w[2 * i] : w[0];
         after[i] = count == 2 * rank ? w[2 * i + 1] : w[count - 1];
@@ -171,7 +174,7 @@ AD_SHAPE(ad_shape_pad) {
     *out = *in;
     for (int i = 0; s == AD_OK && i < in->rank; i++) {
         out->dims[i] += before[i] + after[i];
-        if (before[i] != 0 || after[i] != 0) out->asked &= (uint16_t)~(1U << i);
+        if (before[i] != 0 || after[i] != 0) out->asked &= (uint16_t) ~(1U << i);
         if (out->dims[i] < 0)
             return ad_fail(c->ctx, AD_ERR_ARGUMENT, -1, "axis %d of size %lld has nothing left", i,
                            (long long)in->dims[i]);
@@ -279,7 +282,8 @@ AD_RULE(ad_vjp_tile) {
 }
 
 /* The operand as [outer, n, inner] around the axis, flat if none is given. */
-static ad_status around(ad_ctx *ctx, const ad_arg *args, const ad_type *in, int64_t part[3], int *axis) {
+static ad_status around(ad_ctx *ctx, const ad_arg *args, const ad_type *in, int64_t part[3],
+                        int *axis) {
     part[0] = part[2] = 1;
     part[1] = ad_type_size(in);
     *axis = -1;
@@ -298,7 +302,8 @@ AD_SHAPE(ad_shape_repeat) {
     ad_status s = around(c->ctx, c->args, in, part, &axis);
     if (s) return s;
     if (n < 0 || c->args[0].count > 1)
-        return ad_fail(c->ctx, AD_ERR_ARGUMENT, -1, "`repeat` takes one number of copies, 0 or more");
+        return ad_fail(c->ctx, AD_ERR_ARGUMENT, -1,
+                       "`repeat` takes one number of copies, 0 or more");
     int64_t flat = part[1] * n;
     *out = axis < 0 ? ad_type_make((ad_dtype)in->dtype, 1, &flat) : *in;
     if (axis >= 0) out->dims[axis] *= n;
@@ -376,7 +381,8 @@ AD_RUN(ad_run_roll) {
     ad_tensor *x = ad_tensor_of(c->ctx, c->in[0]), *flat = NULL, *y = NULL;
     int64_t by[AD_MAX_RANK];
     ad_status s = AD_ERR_MEMORY;
-    if (x != NULL && ad_arg_given(c->args, 1)) flat = x;
+    if (x != NULL && ad_arg_given(c->args, 1))
+        flat = x;
     else if (x != NULL) {
         flat = ad_tensor_reshape(c->ctx, x, 1, &x->size, 0);
         ad_tensor_release(c->ctx, x);
@@ -463,7 +469,8 @@ static ad_status put_diagonal(const ad_call *c, const ad_type *type, ad_value *o
 
 AD_RUN(ad_run_diag) {
     if (c->in[0].tensor->rank == 1) return put_diagonal(c, type, out);
-    return ad_result(c->ctx, type, diagonal(c->ctx, c->in[0].tensor, ad_arg_int(c->args, 0, 0)), out);
+    return ad_result(c->ctx, type, diagonal(c->ctx, c->in[0].tensor, ad_arg_int(c->args, 0, 0)),
+                     out);
 }
 
 AD_RUN(ad_run_diag_put) { return put_diagonal(c, type, out); }
@@ -488,8 +495,8 @@ AD_RULE(ad_vjp_diag_put) {
 /* Zeros row by row outside the triangle. */
 static ad_status run_triangle(const ad_call *c, bool lower, const ad_type *type, ad_value *out) {
     if (type->rank < 2)
-        return ad_fail(c->ctx, AD_ERR_SHAPE, 0, "a triangle needs a matrix, got %d ax%s", type->rank,
-                       type->rank == 1 ? "is" : "es");
+        return ad_fail(c->ctx, AD_ERR_SHAPE, 0, "a triangle needs a matrix, got %d ax%s",
+                       type->rank, type->rank == 1 ? "is" : "es");
     ad_tensor *y = ad_tensor_copy(c->ctx, c->in[0].tensor);
     if (y == NULL) return AD_ERR_MEMORY;
     int64_t rows = type->dims[type->rank - 2], cols = type->dims[type->rank - 1];

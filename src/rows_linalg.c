@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* rows_linalg.c - inv, solve, det, logdet, cholesky, and what their derivatives need. All work on the
- * last two axes, batch by batch, in f64; results take the operand's dtype.
+/* rows_linalg.c - inv, solve, det, logdet, cholesky, and what their derivatives need. All work on
+ * the last two axes, batch by batch, in f64; results take the operand's dtype.
  *
- * The derivative of det is the matrix of cofactors, a polynomial that exists at singular matrices too:
- * a row of its own, computed from the singular values there. Its own derivative is written with the
- * inverse where there is one, else it is the row `cofactor_pull`, from singular values again. */
+ * The derivative of det is the matrix of cofactors, a polynomial that exists at singular matrices
+ * too: a row of its own, computed from the singular values there. Its own derivative is written
+ * with the inverse where there is one, else it is the row `cofactor_pull`, from singular values
+ * again. */
 #include "kernel_linalg.h"
 #include "kernel_matmul.h"
 #include "rows.h"
@@ -142,10 +143,11 @@ static ad_status solve_type(const ad_call *c, const ad_type *in, ad_type *full) 
     int64_t n = in[0].dims[in[0].rank - 1];
     char ta[AD_SHAPE_TEXT], tb[AD_SHAPE_TEXT];
     if (in[1].rank == 0 || b.dims[b.rank - 2] != n)
-        return ad_fail(c->ctx, AD_ERR_SHAPE, 1, "`solve` with %s needs %lld rows on the right, got %s",
+        return ad_fail(c->ctx, AD_ERR_SHAPE, 1,
+                       "`solve` with %s needs %lld rows on the right, got %s",
                        ad_type_text(&in[0], ta), (long long)n, ad_type_text(&in[1], tb));
     int la = in[0].rank - 2, lb = b.rank - 2, lead = la > lb ? la : lb;
-    *full = ad_type_make(ad_float_dtype(2, in), 0, NULL);
+    *full = (ad_type){.dtype = (uint8_t)ad_float_dtype(2, in)};
     full->rank = (uint8_t)(lead + 2);
     full->dims[lead] = n;
     full->dims[lead + 1] = b.dims[b.rank - 1];
@@ -169,7 +171,8 @@ AD_SHAPE(ad_shape_solve) {
     return AD_OK;
 }
 
-/* A fresh f64 copy of `v`, as columns if it is a vector, stretched to the leading axes of `full`. */
+/* A fresh f64 copy of `v`, as columns if it is a vector, stretched to the leading axes of `full`.
+ */
 static ad_tensor *spread_copy(ad_ctx *ctx, ad_value v, const ad_type *full, bool right) {
     ad_type own = ad_tensor_type(v.tensor), t = right ? as_columns(&own) : own;
     int64_t dims[AD_MAX_RANK];
@@ -203,8 +206,8 @@ AD_RUN(ad_run_solve) {
     bool shared = in[0].rank == 2;
     int64_t n = full.dims[full.rank - 2];
     size_t bytes = sizeof(int64_t) * (size_t)(n + 1);
-    ad_tensor *a = shared ? fresh_f64(c->ctx, c->in[0].tensor)
-                          : spread_copy(c->ctx, c->in[0], &full, false);
+    ad_tensor *a =
+        shared ? fresh_f64(c->ctx, c->in[0].tensor) : spread_copy(c->ctx, c->in[0], &full, false);
     ad_tensor *b = spread_copy(c->ctx, c->in[1], &full, true);
     int64_t *pivots = ad_mem_get(c->ctx, bytes);
     s = AD_ERR_MEMORY;
@@ -244,7 +247,8 @@ AD_RULE(ad_vjp_solve) { /* gB = A⁻ᵀ G, gA = −gB Xᵀ */
 
 AD_RULE(ad_jvp_solve) { /* A⁻¹ (dB − dA X) */
     if (r->need[1]) {
-        ad_value v = solved(r, r->in[0], r->in_type[1].rank == 1 ? columns(r, r->tan[1]) : r->tan[1]);
+        ad_value v =
+            solved(r, r->in[0], r->in_type[1].rank == 1 ? columns(r, r->tan[1]) : r->tan[1]);
         ad_rule_give(r, 0, ad_rule_reshape(r, v, &r->out_type[0]));
     }
     if (!r->need[0]) return;
@@ -264,8 +268,10 @@ static ad_status run_det(const ad_call *c, bool log_of, const ad_type *type, ad_
         s = ad_lu(c->ctx, b.n, a, b.pivots);
         if (s) break;
         ad_lu_det(b.n, a, b.pivots, &sign, y);
-        if (!log_of) *y = ad_lu_product(b.n, a, b.pivots);
-        else if (sign < 0.0) *y = NAN;
+        if (!log_of)
+            *y = ad_lu_product(b.n, a, b.pivots);
+        else if (sign < 0.0)
+            *y = NAN;
     }
     return batch_give(&b, s, type, out);
 }
@@ -322,8 +328,8 @@ static double det_sign(ad_ctx *ctx, int64_t n, const double *a, double *work, in
 }
 
 /* u middle vt, all n×n. */
-static ad_status sandwich(ad_ctx *ctx, int64_t n, const double *u, const double *middle, const double *vt,
-                          double *work, double *out) {
+static ad_status sandwich(ad_ctx *ctx, int64_t n, const double *u, const double *middle,
+                          const double *vt, double *work, double *out) {
     ad_matrix mu = {u, n, n, n, 1}, mm = {middle, n, n, n, 1}, mw = {work, n, n, n, 1},
               mv = {vt, n, n, n, 1};
     ad_status s = ad_gemm(ctx, AD_F64, mu, mm, work, 0);
@@ -339,8 +345,8 @@ static double product_without(int64_t n, const double *s, int64_t i, int64_t j) 
 }
 
 /* det(U) det(V) U diag(Π_{j≠i} s_j) Vᵀ. work: 4 matrices and n numbers. */
-static ad_status cofactor_svd(ad_ctx *ctx, int64_t n, const double *a, double *work, int64_t *pivots,
-                              double *out) {
+static ad_status cofactor_svd(ad_ctx *ctx, int64_t n, const double *a, double *work,
+                              int64_t *pivots, double *out) {
     int64_t nn = n * n;
     double *u = work, *vt = u + nn, *m = vt + nn, *w = m + nn, *s = w + nn;
     ad_status status = ad_svd(ctx, n, n, a, u, s, vt);
@@ -368,12 +374,14 @@ AD_RUN(ad_run_cofactor) {
     if (s) return s;
     for (int64_t k = 0; s == AD_OK && k < b.count; k++) {
         int64_t nn = b.n * b.n;
-        double *a = matrix_of(&b, b.a, k), *y = matrix_of(&b, b.y, k), *lu = b.work + 4 * nn + 2 * b.n;
+        double *a = matrix_of(&b, b.a, k), *y = matrix_of(&b, b.y, k),
+               *lu = b.work + 4 * nn + 2 * b.n;
         memcpy(lu, a, sizeof(double) * (size_t)nn);
         s = ad_lu(c->ctx, b.n, lu, b.pivots);
         if (s == AD_OK && ad_lu_ratio(b.n, lu) > WELL)
             s = cofactor_lu(c->ctx, b.n, lu, b.pivots, b.work, y);
-        else if (s == AD_OK) s = cofactor_svd(c->ctx, b.n, a, b.work, b.pivots, y);
+        else if (s == AD_OK)
+            s = cofactor_svd(c->ctx, b.n, a, b.work, b.pivots, y);
     }
     return batch_give(&b, s, type, out);
 }
@@ -409,7 +417,8 @@ static ad_value pull_cofactor(ad_rule *r, ad_value g) {
 AD_RULE(ad_vjp_cofactor) { ad_rule_give(r, 0, pull_cofactor(r, r->adj[0])); }
 AD_RULE(ad_jvp_cofactor) { ad_rule_give(r, 0, pull_cofactor(r, r->tan[0])); }
 
-/* F = Uᵀ G V; D_ii = Σ_{j≠i} F_jj P_ij, D_ij = −F_ji P_ij; det(U) det(V) U D Vᵀ. work: 5 matrices and n. */
+/* F = Uᵀ G V; D_ii = Σ_{j≠i} F_jj P_ij, D_ij = −F_ji P_ij; det(U) det(V) U D Vᵀ. work: 5 matrices
+ * and n. */
 static ad_status pull_svd(ad_ctx *ctx, int64_t n, const double *a, const double *g, double *work,
                           int64_t *pivots, double *out) {
     int64_t nn = n * n;
@@ -417,7 +426,8 @@ static ad_status pull_svd(ad_ctx *ctx, int64_t n, const double *a, const double 
     ad_status status = ad_svd(ctx, n, n, a, u, s, vt);
     if (status) return status;
     double sign = det_sign(ctx, n, u, w, pivots) * det_sign(ctx, n, vt, w, pivots);
-    ad_matrix ut = {u, n, n, 1, n}, mg = {g, n, n, n, 1}, mw = {w, n, n, n, 1}, v = {vt, n, n, 1, n};
+    ad_matrix ut = {u, n, n, 1, n}, mg = {g, n, n, n, 1}, mw = {w, n, n, n, 1},
+              v = {vt, n, n, 1, n};
     status = ad_gemm(ctx, AD_F64, ut, mg, w, 0);
     if (status == AD_OK) status = ad_gemm(ctx, AD_F64, mw, v, f, 0);
     for (int64_t i = 0; i < n; i++) {
@@ -470,8 +480,8 @@ AD_RULE(ad_jvp_cofactor_pull) {
 
 /* ---- cholesky ----------------------------------------------------------------------------- */
 
-/* Refuses what is plainly not symmetric; small differences (of a difference quotient, or rounding) are
- * evened out. */
+/* Refuses what is plainly not symmetric; small differences (of a difference quotient, or rounding)
+ * are evened out. */
 ad_status ad_check_symmetric(ad_ctx *ctx, int64_t n, const double *a) {
     double top = 0.0;
     for (int64_t i = 0; i < n * n; i++)
@@ -479,10 +489,11 @@ ad_status ad_check_symmetric(ad_ctx *ctx, int64_t n, const double *a) {
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = 0; j < i; j++)
             if (fabs(a[i * n + j] - a[j * n + i]) > 1e-3 * top)
-                return ad_fail(ctx, AD_ERR_ARGUMENT, 0,
-                               "the matrix is not symmetric: [%lld, %lld] is %g and [%lld, %lld] is %g",
-                               (long long)j, (long long)i, a[j * n + i], (long long)i, (long long)j,
-                               a[i * n + j]);
+                return ad_fail(
+                    ctx, AD_ERR_ARGUMENT, 0,
+                    "the matrix is not symmetric: [%lld, %lld] is %g and [%lld, %lld] is %g",
+                    (long long)j, (long long)i, a[j * n + i], (long long)i, (long long)j,
+                    a[i * n + j]);
     return AD_OK;
 }
 
@@ -494,7 +505,8 @@ AD_RUN(ad_run_cholesky) {
         double *a = matrix_of(&b, b.a, k), *y = matrix_of(&b, b.y, k);
         s = ad_check_symmetric(c->ctx, b.n, a);
         for (int64_t i = 0; s == AD_OK && i < b.n; i++)
-            for (int64_t j = 0; j < b.n; j++) y[i * b.n + j] = 0.5 * (a[i * b.n + j] + a[j * b.n + i]);
+            for (int64_t j = 0; j < b.n; j++)
+                y[i * b.n + j] = 0.5 * (a[i * b.n + j] + a[j * b.n + i]);
         if (s == AD_OK) s = ad_cholesky(c->ctx, b.n, y);
     }
     return batch_give(&b, s, type, out);

@@ -2,8 +2,8 @@
 /* rows_product.c - products: matmul (as NumPy's: vectors, batches), dot, outer, kron, cross, trace.
  *
  * Derivatives are products again, with strong zeros on the side of the cotangent or tangent: rows
- * `matmulz` and `crossz` with the attribute strong (bit 0: zeros of a, bit 1: zeros of b). Vectors are
- * rows or columns of one; result and cotangent are brought to matrices first. */
+ * `matmulz` and `crossz` with the attribute strong (bit 0: zeros of a, bit 1: zeros of b). Vectors
+ * are rows or columns of one; result and cotangent are brought to matrices first. */
 #include "kernel_matmul.h"
 #include "kernel_reduce.h"
 #include "rows.h"
@@ -38,7 +38,8 @@ static ad_status batch_dims(ad_ctx *ctx, const ad_type *a, const ad_type *b, ad_
         out->dims[i] = da == 1 ? db : da;
         if (da == db || da == 1 || db == 1) continue;
         char ta[AD_SHAPE_TEXT], tb[AD_SHAPE_TEXT];
-        return ad_fail(ctx, AD_ERR_SHAPE, 1, "multiplies %s by %s; batches of %lld and %lld do not fit",
+        return ad_fail(ctx, AD_ERR_SHAPE, 1,
+                       "multiplies %s by %s; batches of %lld and %lld do not fit",
                        ad_type_text(a, ta), ad_type_text(b, tb), (long long)da, (long long)db);
     }
     out->rank = (uint8_t)(lead + 2);
@@ -49,8 +50,9 @@ static ad_status batch_dims(ad_ctx *ctx, const ad_type *a, const ad_type *b, ad_
 static ad_status full_type(ad_ctx *ctx, const ad_type *in, ad_type *full) {
     for (int k = 0; k < 2; k++)
         if (in[k].rank == 0)
-            return ad_fail(ctx, AD_ERR_SHAPE, k, "the matrix product takes tensors; a number multiplies "
-                                                 "with *");
+            return ad_fail(ctx, AD_ERR_SHAPE, k,
+                           "the matrix product takes tensors; a number multiplies "
+                           "with *");
     ad_type a = as_matrix(&in[0], true), b = as_matrix(&in[1], false);
     int64_t k = a.dims[a.rank - 1], l = b.dims[b.rank - 2];
     if (k != l) return misfit(ctx, &in[0], &in[1], k, l);
@@ -132,8 +134,8 @@ static void give_factor(ad_rule *r, int k, ad_value g, const ad_type *matrix) {
     ad_rule_give(r, k, ad_rule_reshape(r, ad_rule_sum_to(r, g, matrix), &r->in_type[k]));
 }
 
-/* strong: of the product that is differentiated. An exact 0 that stood against inf or nan there made a
- * constant 0: in those places only the finite part of the other factor counts. */
+/* strong: of the product that is differentiated. An exact 0 that stood against inf or nan there
+ * made a constant 0: in those places only the finite part of the other factor counts. */
 static void vjp_product(ad_rule *r, int strong) {
     ad_type full, ta = as_matrix(&r->in_type[0], true), tb = as_matrix(&r->in_type[1], false);
     if (full_type(r->ctx, r->in_type, &full)) return;
@@ -169,7 +171,8 @@ static ad_value tangent_share(ad_rule *r, int k, int strong) {
         return k == 0 ? ad_rule_matmul(r, t, other, bits) : ad_rule_matmul(r, other, t, bits);
     ad_value at_zero = ad_rule_op2(r, AD_OP_EQ, r->in[k], zero), rest = finite_part(r, other);
     ad_value live = ad_rule_where(r, at_zero, zero, t), dead = ad_rule_where(r, at_zero, t, zero);
-    ad_value x = k == 0 ? ad_rule_matmul(r, live, other, bits) : ad_rule_matmul(r, other, live, bits);
+    ad_value x =
+        k == 0 ? ad_rule_matmul(r, live, other, bits) : ad_rule_matmul(r, other, live, bits);
     ad_value y = k == 0 ? ad_rule_matmul(r, dead, rest, bits) : ad_rule_matmul(r, rest, dead, bits);
     return ad_rule_op2(r, AD_OP_ADD, x, y);
 }
@@ -244,14 +247,15 @@ static void vjp_pairs(ad_rule *r, ad_value g) {
 }
 
 static ad_value tangent_pairs(ad_rule *r, int k) {
-    ad_value pair[2] = {flat(r, k == 0 ? r->tan[0] : r->in[0]), flat(r, k == 1 ? r->tan[1] : r->in[1])};
+    ad_value pair[2] = {flat(r, k == 0 ? r->tan[0] : r->in[0]),
+                        flat(r, k == 1 ? r->tan[1] : r->in[1])};
     ad_type column = ad_type_of(pair[0]), row = ad_type_of(pair[1]);
     column.rank = row.rank = 2;
     column.dims[1] = 1;
     row.dims[1] = row.dims[0];
     row.dims[0] = 1;
-    return ad_rule_matmul(r, ad_rule_reshape(r, pair[0], &column), ad_rule_reshape(r, pair[1], &row),
-                          k == 0 ? AD_STRONG_A : AD_STRONG_B);
+    return ad_rule_matmul(r, ad_rule_reshape(r, pair[0], &column),
+                          ad_rule_reshape(r, pair[1], &row), k == 0 ? AD_STRONG_A : AD_STRONG_B);
 }
 
 AD_RULE(ad_vjp_outer) { vjp_pairs(r, r->adj[0]); }
@@ -275,7 +279,8 @@ typedef struct kron_plan {
 static ad_status plan_kron(ad_ctx *ctx, const ad_type *in, kron_plan *p) {
     int rank = in[0].rank > in[1].rank ? in[0].rank : in[1].rank;
     if (2 * rank > AD_MAX_RANK || rank == 0)
-        return ad_fail(ctx, AD_ERR_SHAPE, -1, "`kron` takes tensors of 1 to %d axes", AD_MAX_RANK / 2);
+        return ad_fail(ctx, AD_ERR_SHAPE, -1, "`kron` takes tensors of 1 to %d axes",
+                       AD_MAX_RANK / 2);
     p->rank = rank;
     for (int k = 0; k < 2; k++) {
         p->pairs[k] = ad_type_size(&in[k]);
@@ -358,7 +363,8 @@ AD_RUN(ad_run_cross) {
     int64_t strong = ad_arg_int(c->args, 0, 0);
     ad_type wide = *type;
     wide.dtype = AD_F64;
-    ad_tensor *a = ad_tensor_as(c->ctx, c->in[0], AD_F64), *b = ad_tensor_as(c->ctx, c->in[1], AD_F64);
+    ad_tensor *a = ad_tensor_as(c->ctx, c->in[0], AD_F64),
+              *b = ad_tensor_as(c->ctx, c->in[1], AD_F64);
     ad_tensor *y = ad_result_new(c->ctx, &wide);
     bool ok = a != NULL && b != NULL && y != NULL;
     for (int64_t i = 0; ok && i < y->size; i += 3) {
@@ -401,7 +407,8 @@ AD_RULE(ad_jvp_cross) {
 AD_SHAPE(ad_shape_trace) {
     char a[AD_SHAPE_TEXT];
     if (in->rank < 2)
-        return ad_fail(c->ctx, AD_ERR_SHAPE, 0, "`trace` takes a matrix, got %s", ad_type_text(in, a));
+        return ad_fail(c->ctx, AD_ERR_SHAPE, 0, "`trace` takes a matrix, got %s",
+                       ad_type_text(in, a));
     *out = ad_type_reduced(in, 3U << (in->rank - 2), false, ad_float_dtype(1, in));
     return AD_OK;
 }

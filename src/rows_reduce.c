@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* rows_reduce.c - reductions: shapes, values and derivatives of sum, mean, var, std, max, min, norm,
- * logsumexp, all, any, count, argmax, argmin, and of sum_to, which undoes broadcasting. (prod is in
- * rows_scan.c.) Attributes of all of them: axis (none: all axes), keep; var and std: ddof.
+/* rows_reduce.c - reductions: shapes, values and derivatives of sum, mean, var, std, max, min,
+ * norm, logsumexp, all, any, count, argmax, argmin, and of sum_to, which undoes broadcasting. (prod
+ * is in rows_scan.c.) Attributes of all of them: axis (none: all axes), keep; var and std: ddof.
  *
  * Derivative rules bring cotangent and result to the operand's rank with 1 for each folded axis, so
- * that only they are stretched. Masks (which element is the maximum) are constants at every order. */
+ * that only they are stretched. Masks (which element is the maximum) are constants at every order.
+ */
 #include "kernel_reduce.h"
 #include "rows.h"
 
@@ -103,7 +104,8 @@ static ad_status fold_give(fold *f, ad_status s, const ad_type *type, ad_value *
     return s;
 }
 
-static ad_status run_simple(const ad_call *c, ad_reduction kind, const ad_type *type, ad_value *out) {
+static ad_status run_simple(const ad_call *c, ad_reduction kind, const ad_type *type,
+                            ad_value *out) {
     fold f;
     ad_status s = fold_begin(c, &f);
     if (s) return s;
@@ -131,7 +133,8 @@ static ad_status run_extreme(const ad_call *c, bool max, const ad_type *type, ad
     if (f.each == 0 && f.n > 0)
         s = ad_fail(c->ctx, AD_ERR_ARGUMENT, 0, "there is no %s of 0 elements",
                     max ? "largest" : "smallest");
-    else s = fold_run(&f, max ? AD_RED_MAX : AD_RED_MIN, NULL, f.y);
+    else
+        s = fold_run(&f, max ? AD_RED_MAX : AD_RED_MIN, NULL, f.y);
     return fold_give(&f, s, type, out);
 }
 
@@ -188,8 +191,10 @@ AD_RUN(ad_run_norm) {
     if (s) return s;
     bool again = false;
     for (int64_t i = 0; i < f.n; i++) f.p[i] = 1.0;
-    if (f.each > 0) s = fold_run(&f, AD_RED_SQUARES, f.p, f.y);
-    else for (int64_t i = 0; i < f.n; i++) f.y[i] = 0.0;
+    if (f.each > 0)
+        s = fold_run(&f, AD_RED_SQUARES, f.p, f.y);
+    else
+        for (int64_t i = 0; i < f.n; i++) f.y[i] = 0.0;
     for (int64_t i = 0; i < f.n; i++) {
         again = again || !(f.y[i] > 1e-280 && f.y[i] < 1e300);
         f.y[i] = sqrt(f.y[i]);
@@ -306,14 +311,13 @@ static ad_value var_partial(ad_rule *r) {
     return ad_rule_scale(r, d, 2.0 / freedom(r));
 }
 
-AD_RULE(ad_vjp_var) {
-    ad_rule_give(r, 0, ad_rule_mulz(r, at_rank(r, r->adj[0]), var_partial(r)));
-}
+AD_RULE(ad_vjp_var) { ad_rule_give(r, 0, ad_rule_mulz(r, at_rank(r, r->adj[0]), var_partial(r))); }
 
 /* sum and var take axis and keep in the same places. */
 AD_RULE(ad_jvp_var) { give_sum(r, ad_rule_mulz(r, r->tan[0], var_partial(r))); }
 
-/* 1/y where y is not 0, else the constant 0: at constants (and at the norm of 0) all orders are 0. */
+/* 1/y where y is not 0, else the constant 0: at constants (and at the norm of 0) all orders are 0.
+ */
 static ad_value safe_inverse(ad_rule *r, ad_value y) {
     ad_value zero = ad_rule_op2(r, AD_OP_EQ, y, ad_number(0.0));
     ad_value safe = ad_rule_where(r, zero, ad_number(1.0), y);
@@ -327,9 +331,7 @@ static ad_value std_partial(ad_rule *r) {
     return ad_rule_op2(r, AD_OP_MUL, d, ad_rule_scale(r, inverse, 1.0 / freedom(r)));
 }
 
-AD_RULE(ad_vjp_std) {
-    ad_rule_give(r, 0, ad_rule_mulz(r, at_rank(r, r->adj[0]), std_partial(r)));
-}
+AD_RULE(ad_vjp_std) { ad_rule_give(r, 0, ad_rule_mulz(r, at_rank(r, r->adj[0]), std_partial(r))); }
 
 AD_RULE(ad_jvp_std) { give_sum(r, ad_rule_mulz(r, r->tan[0], std_partial(r))); }
 

@@ -2,8 +2,8 @@
 /* rows_scan.c - cumsum, cumprod, and the derivatives of cumprod and prod.
  *
  * Dividing a product by one of its factors fails at zeros. So the rules spell the product out as a
- * tree (prod) or as doubling steps (cumprod) of elementwise products and sweep through that: right at
- * one zero, at several, and at every order, in O(n) and O(n log n). */
+ * tree (prod) or as doubling steps (cumprod) of elementwise products and sweep through that: right
+ * at one zero, at several, and at every order, in O(n) and O(n log n). */
 #include "kernel_reduce.h"
 #include "rows.h"
 
@@ -195,7 +195,8 @@ AD_RULE(ad_vjp_cumprod) {
         x = ad_rule_op2(r, AD_OP_MUL, x, moved[levels]);
     }
     while (levels-- > 0) {
-        ad_value back = shift(r, ad_rule_mulz(r, adj, y[levels]), axis, -((int64_t)1 << levels), 0.0);
+        ad_value back =
+            shift(r, ad_rule_mulz(r, adj, y[levels]), axis, -((int64_t)1 << levels), 0.0);
         adj = ad_rule_op2(r, AD_OP_ADD, ad_rule_mulz(r, adj, moved[levels]), back);
     }
     ad_rule_give(r, 0, ad_rule_reshape(r, adj, &r->in_type[0]));

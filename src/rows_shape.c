@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* rows_shape.c - rows whose results are views of the operand where its strides allow it: expand,
- * reshape, flatten, squeeze, permute, transpose, flip; and the conversions f32, f64. All are linear;
- * a cotangent goes back through the same kind of view. */
+ * reshape, flatten, squeeze, permute, transpose, flip; and the conversions f32, f64. All are
+ * linear; a cotangent goes back through the same kind of view. */
 #include "rows.h"
 
 /* ---- expand ------------------------------------------------------------------------------- */
@@ -13,7 +13,8 @@ AD_SHAPE(ad_shape_expand) {
     if (s) return s;
     *out = shape->count > 0 ? ad_type_make((ad_dtype)in->dtype, shape->count, shape->ints)
                             : ad_type_number();
-    if (ad_shape_stretch(in->rank, in->dims, strides, shape->count, shape->ints, none)) return AD_OK;
+    if (ad_shape_stretch(in->rank, in->dims, strides, shape->count, shape->ints, none))
+        return AD_OK;
     char a[AD_SHAPE_TEXT], b[AD_SHAPE_TEXT];
     return ad_fail(c->ctx, AD_ERR_SHAPE, 0, "%s cannot be stretched to %s", ad_type_text(in, a),
                    ad_type_text(out, b));
@@ -59,7 +60,8 @@ AD_SHAPE(ad_shape_squeeze) {
     for (int i = 0; i < in->rank; i++) {
         if (!ad_in_set(set, i) || in->dims[i] == 1) continue;
         if (ad_arg_given(c->args, 0))
-            return ad_fail(c->ctx, AD_ERR_SHAPE, 0, "axis %d has the size %lld and cannot be dropped", i,
+            return ad_fail(c->ctx, AD_ERR_SHAPE, 0,
+                           "axis %d has the size %lld and cannot be dropped", i,
                            (long long)in->dims[i]);
         set &= ~(1U << i);
     }
@@ -181,9 +183,7 @@ AD_RUN(ad_run_flip) {
     return ad_result(c->ctx, type, y, out);
 }
 
-AD_RULE(ad_vjp_flip) {
-    ad_rule_give(r, 0, ad_rule_op(r, AD_OPID_flip, 1, &r->adj[0], r->args));
-}
+AD_RULE(ad_vjp_flip) { ad_rule_give(r, 0, ad_rule_op(r, AD_OPID_flip, 1, &r->adj[0], r->args)); }
 
 /* ---- f32, f64 ----------------------------------------------------------------------------- */
 

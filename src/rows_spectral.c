@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* rows_spectral.c - qr, svd, eigh, eigvals on the last two axes, batch by batch, in f64.
  *
- * Values (eigenvalues, singular values) always have derivatives: V diag(g) Vᵀ. Single vectors of equal
- * values are not determined, so a cotangent on one of them is AD_ERR_DEGENERATE, never an inf; in
- * forward mode, where nobody has asked for the vectors yet, their tangents are nan. */
+ * Values (eigenvalues, singular values) always have derivatives: V diag(g) Vᵀ. Single vectors of
+ * equal values are not determined, so a cotangent on one of them is AD_ERR_DEGENERATE, never an
+ * inf; in forward mode, where nobody has asked for the vectors yet, their tangents are nan. */
 #include "kernel_linalg.h"
 #include "kernel_matmul.h"
 #include "rows.h"
@@ -112,8 +112,8 @@ static ad_status spread_begin(const ad_call *c, const ad_type *type, int results
 }
 
 /* Results from `first` on, `given` of them. */
-static ad_status spread_give(const ad_call *c, spread *b, ad_status s, const ad_type *type, int first,
-                             int given, ad_value *out) {
+static ad_status spread_give(const ad_call *c, spread *b, ad_status s, const ad_type *type,
+                             int first, int given, ad_value *out) {
     int done = 0;
     for (; s == AD_OK && done < given; done++) {
         ad_tensor *y = ad_tensor_cast(c->ctx, b->y[first + done], (ad_dtype)type[done].dtype);
@@ -147,15 +147,16 @@ AD_RUN(ad_run_svd) {
     ad_status s = spread_begin(c, type, 3, &b);
     if (s) return s;
     for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
-        s = ad_svd(c->ctx, b.m, b.n, matrix_at(&b, i), part(&b, 0, i, b.m * b.k), part(&b, 1, i, b.k),
-                   part(&b, 2, i, b.k * b.n));
+        s = ad_svd(c->ctx, b.m, b.n, matrix_at(&b, i), part(&b, 0, i, b.m * b.k),
+                   part(&b, 1, i, b.k), part(&b, 2, i, b.k * b.n));
         if (s == AD_OK) s = ad_poll(c->ctx);
     }
     return spread_give(c, &b, s, type, 0, 3, out);
 }
 
 /* Both results of eigh; first and given choose what is handed out. */
-static ad_status run_eigh(const ad_call *c, const ad_type *type, int first, int given, ad_value *out) {
+static ad_status run_eigh(const ad_call *c, const ad_type *type, int first, int given,
+                          ad_value *out) {
     ad_type in = ad_type_of(c->in[0]), both[2] = {with_last(&in, in.dims[in.rank - 1], -1), in};
     spread b;
     ad_status s = spread_begin(c, both, 2, &b);
@@ -163,7 +164,8 @@ static ad_status run_eigh(const ad_call *c, const ad_type *type, int first, int 
     for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
         s = ad_check_symmetric(c->ctx, b.n, matrix_at(&b, i));
         if (s == AD_OK)
-            s = ad_eigh(c->ctx, b.n, matrix_at(&b, i), part(&b, 0, i, b.n), part(&b, 1, i, b.n * b.n));
+            s = ad_eigh(c->ctx, b.n, matrix_at(&b, i), part(&b, 0, i, b.n),
+                        part(&b, 1, i, b.n * b.n));
         if (s == AD_OK) s = ad_poll(c->ctx);
     }
     return spread_give(c, &b, s, type, first, given, out);
@@ -228,7 +230,8 @@ static ad_value lower(ad_rule *r, ad_value x, double k) {
 /* ---- equal values ------------------------------------------------------------------------- */
 
 /* A bool tensor [.., n, n]: true on the diagonal and where two values are too close to tell their
- * vectors apart. `other` counts the pairs off the diagonal. A plain look: constant at every order. */
+ * vectors apart. `other` counts the pairs off the diagonal. A plain look: constant at every order.
+ */
 static ad_tensor *close_pairs(ad_rule *r, ad_value w, int64_t *other) {
     ad_tensor *v = ad_tensor_as(r->ctx, w, AD_F64);
     *other = 0;
@@ -277,10 +280,10 @@ static ad_value gaps(ad_rule *r, ad_value x, ad_value mask, double close) {
     return ad_rule_where(r, mask, ad_number(close), f);
 }
 
-/* The gaps for a rule. Vectors whose cotangents would need a close pair are refused; in forward mode
- * they become nan. */
-static ad_value checked_gaps(ad_rule *r, ad_value values, ad_value x, const ad_value *vectors, int n,
-                             const char *what) {
+/* The gaps for a rule. Vectors whose cotangents would need a close pair are refused; in forward
+ * mode they become nan. */
+static ad_value checked_gaps(ad_rule *r, ad_value values, ad_value x, const ad_value *vectors,
+                             int n, const char *what) {
     int64_t other;
     ad_tensor *t = r->status ? NULL : close_pairs(r, values, &other);
     if (t == NULL) {
@@ -365,7 +368,9 @@ static ad_value off_span(ad_rule *r, ad_value u, ad_value x) {
     return sub(r, x, mm(r, u, mm(r, ad_rule_T(r, u), x)));
 }
 
-static ad_value inverse(ad_rule *r, ad_value s) { return ad_rule_op2(r, AD_OP_DIV, ad_number(1.0), s); }
+static ad_value inverse(ad_rule *r, ad_value s) {
+    return ad_rule_op2(r, AD_OP_DIV, ad_number(1.0), s);
+}
 
 static bool has_zero(ad_rule *r, ad_value s) {
     ad_tensor *t = ad_tensor_as(r->ctx, s, AD_F64);
@@ -391,7 +396,8 @@ static void svd_vectors(ad_rule *r, ad_value u, ad_value s, ad_value v) {
         ad_rule_fail(r, AD_ERR_DEGENERATE,
                      "degenerate: a singular value is 0, so its single vectors have no derivative");
     ad_value f = checked_gaps(r, s, ad_rule_op2(r, AD_OP_MUL, s, s), g, 2, "singular values");
-    ad_value middle = add(r, scale_cols(r, turned(r, u, gu, f), s), scale_rows(r, s, turned(r, v, gv, f)));
+    ad_value middle =
+        add(r, scale_cols(r, turned(r, u, gu, f), s), scale_rows(r, s, turned(r, v, gv, f)));
     if (r->has_adj[1]) middle = add(r, middle, on_diagonal(r, r->adj[1]));
     ad_rule_give(r, 0, mm(r, mm(r, u, middle), vt));
     if (m > n) ad_rule_give(r, 0, mm(r, scale_cols(r, off_span(r, u, gu), inverse(r, s)), vt));
@@ -403,8 +409,10 @@ static void svd_vectors(ad_rule *r, ad_value u, ad_value s, ad_value v) {
 
 AD_RULE(ad_vjp_svd) {
     ad_value u = r->out[0], s = r->out[1], vt = r->out[2];
-    if (r->has_adj[0] || r->has_adj[2]) svd_vectors(r, u, s, ad_rule_T(r, vt));
-    else if (r->has_adj[1]) ad_rule_give(r, 0, mm(r, scale_cols(r, u, r->adj[1]), vt));
+    if (r->has_adj[0] || r->has_adj[2])
+        svd_vectors(r, u, s, ad_rule_T(r, vt));
+    else if (r->has_adj[1])
+        ad_rule_give(r, 0, mm(r, scale_cols(r, u, r->adj[1]), vt));
 }
 
 AD_RULE(ad_jvp_svd) {
@@ -435,8 +443,9 @@ static ad_value over(ad_rule *r, ad_value x, ad_value upper) {
 static void full_rank(ad_rule *r, ad_value upper) {
     ad_value d = diagonal(r, upper);
     if (r->status || !has_zero(r, d)) return;
-    ad_rule_fail(r, AD_ERR_DEGENERATE, "degenerate: the columns of the matrix depend on each other, so "
-                                       "`qr` has no derivative");
+    ad_rule_fail(r, AD_ERR_DEGENERATE,
+                 "degenerate: the columns of the matrix depend on each other, so "
+                 "`qr` has no derivative");
 }
 
 /* (gQ + Q copyltu(R gRᵀ − gQᵀ Q)) R⁻ᵀ for m ≥ n */
