@@ -97,8 +97,9 @@ static bool raise_missing(const walk *w, const gr_path *path, int a, int b) {
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(w->vm));
     put_place(w->vm, &text, w->place, a, w->n, path);
-    gr_buffer_puts(&text, " has no partner ");
+    gr_buffer_puts(&text, " is there, but ");
     put_place(w->vm, &text, w->place, b, w->n, path);
+    gr_buffer_puts(&text, " is not");
     return raise_text(w->vm, GR_E_structures_differ, &text);
 }
 
