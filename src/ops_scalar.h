@@ -129,6 +129,7 @@ static inline double ad_s_trunc(double x) { return trunc(x); }
 #define COSH(a) ad_s_cosh(a)
 #define HYPOT(a, b) ad_s_hypot(a, b)
 #define DIGAMMA(a) ad_s_digamma(a)
+#define COSQUARE(a) ad_v_cosquare(a, 0, 0)
 #define POLYGAMMA(n, x) ad_s_polygamma(n, x)
 #define SIGN(a) ad_v_sign(a, 0, 0)
 #define ROUND(a) ad_s_round(a)
@@ -178,6 +179,7 @@ static inline double ad_square(double x) { return x * x; }
 #undef COSH
 #undef HYPOT
 #undef DIGAMMA
+#undef COSQUARE
 #undef POLYGAMMA
 #undef SIGN
 #undef ROUND
