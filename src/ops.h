@@ -20,7 +20,7 @@ enum ad_opid {
 #include "ops_tensor.def"
 #undef AD_ELEMENTWISE
 #undef AD_TENSOR_ROW
-    AD_OPID_count
+    AD_OPID_END
 };
 
 typedef struct ad_row ad_row;
