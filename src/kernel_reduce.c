@@ -231,6 +231,11 @@ static int64_t magnitude(int64_t a) { return a < 0 ? -a : a; }
 
 ad_status ad_reduce(ad_ctx *ctx, ad_reduction kind, const ad_tensor *x, uint32_t set,
                     const double *param, double *out) {
+    if (set + 1 == 1U << x->rank && x->size <= BLOCK && ad_tensor_is_contiguous(x)) {
+        double p = param != NULL ? *param : 0.0;
+        *out = fold_run(kind, x, 0, x->size, 1, identity_of(kind), p);
+        return AD_OK;
+    }
     nest kept, folded;
     split_axes(x, set, &kept, &folded);
     if (kept.size == 0) return AD_OK;
@@ -238,9 +243,11 @@ ad_status ad_reduce(ad_ctx *ctx, ad_reduction kind, const ad_tensor *x, uint32_t
         for (int64_t i = 0; i < kept.size; i++) out[i] = identity_of(kind);
         return AD_OK;
     }
-    bool columns =
-        kept.rank > 0 && folded.rank > 0 && kept.dims[kept.rank - 1] >= 4 &&
-        magnitude(kept.strides[kept.rank - 1]) < magnitude(folded.strides[folded.rank - 1]);
+    if (kept.rank == 0 || folded.rank == 0)
+        return reduce_rows(ctx, kind, x, &kept, &folded, param, out);
+    int64_t across = kept.dims[kept.rank - 1], along = folded.dims[folded.rank - 1];
+    bool near = magnitude(kept.strides[kept.rank - 1]) < magnitude(folded.strides[folded.rank - 1]);
+    bool columns = (near && across >= 4) || (along < 8 && across >= 8);
     if (columns) return reduce_columns(ctx, kind, x, &kept, &folded, param, out);
     return reduce_rows(ctx, kind, x, &kept, &folded, param, out);
 }

@@ -77,7 +77,7 @@ static void refused(const char *op, int n, const ad_value *in, const ad_arg *arg
 /* ---- reductions --------------------------------------------------------------------------- */
 
 Test(rows, reductions_of_nothing) {
-    ad_value none = vector(0, NULL);
+    ad_value none = vector(0, (double[]){0});
     EXPECT(call1("sum", none), 0);
     EXPECT(call1("prod", none), 1);
     EXPECT(call1("norm", none), 0);
