@@ -30,7 +30,7 @@ const char gr_usage[] =
 typedef struct scanner {
     int argc, at;
     char **argv;
-    gr_options *out;
+    gr_command *out;
     char *complaint;
     size_t room;
 } scanner;
@@ -139,7 +139,7 @@ static bool set_option(scanner *s) {
 }
 
 static void take_file(scanner *s) {
-    gr_options *o = s->out;
+    gr_command *o = s->out;
     const char *word = s->argv[s->at++];
     if (o->action == GR_DO_REPL && strcmp(word, "test") == 0) {
         o->action = GR_DO_TEST;
@@ -153,9 +153,9 @@ static void take_file(scanner *s) {
     o->argument_count = s->argc - s->at;
 }
 
-bool gr_options_parse(int argc, char **argv, gr_options *out, char *complaint, size_t room) {
+bool gr_command_parse(int argc, char **argv, gr_command *out, char *complaint, size_t room) {
     scanner s = {argc, 1, argv, out, complaint, room};
-    *out = (gr_options){.action = GR_DO_REPL, .arguments = argv + argc};
+    *out = (gr_command){.action = GR_DO_REPL, .arguments = argv + argc};
     for (; s.at < argc; s.at++) {
         const char *arg = argv[s.at];
         bool is_option = arg[0] == '-' && arg[1];

@@ -17,7 +17,7 @@ typedef enum gr_action {
 typedef enum gr_dump { GR_DUMP_NONE, GR_DUMP_TOKENS, GR_DUMP_AST, GR_DUMP_CODE, GR_DUMP_TAPE } gr_dump;
 typedef enum gr_nan_mode { GR_NAN_WARN, GR_NAN_ERROR, GR_NAN_QUIET } gr_nan_mode;
 
-typedef struct gr_options {
+typedef struct gr_command {
     gr_action action;
     const char *path, *expression;
     char **arguments; /* of the script, or the files of `test` */
@@ -30,10 +30,10 @@ typedef struct gr_options {
     ad_dtype dtype;
     gr_dump dump;
     gr_nan_mode nan;
-} gr_options;
+} gr_command;
 
 /* False: `complaint` (of `room` bytes) says what is wrong. */
-bool gr_options_parse(int argc, char **argv, gr_options *out, char *complaint, size_t room);
+bool gr_command_parse(int argc, char **argv, gr_command *out, char *complaint, size_t room);
 
 extern const char gr_usage[];
 

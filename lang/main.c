@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The program. It reads the command line, runs the interpreter on a thread with a stack of its own
+ * (large, but only what is used of it exists), so that the limits of the language do not depend on
+ * `ulimit -s`, and turns SIGINT into the interrupt flag. The exit statuses: 0, 1 after an error, 2
+ * for bad usage, 130 after an interrupt, or what the program gave to exit.
+ */
+#include "format.h"
+#include "host.h"
+
+#include <locale.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* The only thing that a signal handler can know: set before the handler is. */
+static volatile sig_atomic_t *interrupt_flag;
+
+static void on_interrupt(int signal) {
+    (void)signal;
+    *interrupt_flag = 1;
+}
+
+/* No SA_RESTART: a read that waits for the user ends too. */
+static void catch_interrupts(ad_ctx *ctx) {
+    struct sigaction action = {.sa_handler = on_interrupt};
+    interrupt_flag = ad_interrupt_flag(ctx);
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+}
+
+/* ---- words of the interpreter ----------------------------------------------------------------- */
+
+static void write_out(void *user, int stream, const char *text, size_t size) {
+    (void)user;
+    if (stream == 1) {
+        fwrite(text, 1, size, stdout);
+        return;
+    }
+    fflush(stdout);
+    if (stream == 2) fwrite(text, 1, size, stderr);
+}
+
+static bool wants_color(const gr_command *command) {
+    const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(STDERR_FILENO) && !command->no_color && !(none && *none) && term &&
+           strcmp(term, "dumb") != 0;
+}
+
+void gr_host_report(const gr_host *host) {
+    gr_report *report = gr_vm_report(host->vm);
+    gr_buffer text;
+    fflush(stdout);
+    if (report->out_of_memory && !report->first) {
+        fputs("error: there is not enough memory\n", stderr);
+        return;
+    }
+    if (!report->first) return;
+    gr_buffer_init(&text, host->ctx);
+    gr_render_report(&text, report, &(gr_render_options){.color = host->color});
+    if (text.text) fwrite(text.text, 1, text.size, stderr);
+    gr_buffer_free(&text);
+}
+
+int gr_host_status(const gr_host *host, gr_status status) {
+    switch (status) {
+    case GR_OK: return 0;
+    case GR_EXITED: return gr_exit_status(host->vm);
+    case GR_INTERRUPTED: return 130;
+    default: return 1;
+    }
+}
+
+void gr_host_answer(const gr_host *host, bool echo) {
+    gr_value v;
+    gr_buffer text;
+    if (!gr_answer(host->vm, &v) || gr_is_nil(v) || gr_is_absent(v)) return;
+    gr_buffer_init(&text, host->ctx);
+    if (echo) gr_format_echo(host->vm, &text, v, 0);
+    else gr_format_value(host->vm, &text, v, NULL);
+    gr_buffer_puts(&text, "\n");
+    if (text.text) fwrite(text.text, 1, text.size, stdout);
+    gr_buffer_free(&text);
+}
+
+/* ---- gradus test ------------------------------------------------------------------------------ */
+
+typedef struct tally {
+    gr_host *host;
+    const char *file;
+    int passed, failed;
+} tally;
+
+/* One test block: its body is called like a function. */
+static bool run_test(void *user, gr_vm *vm, const char *name, size_t length, gr_value body) {
+    tally *t = user;
+    gr_value ignored = gr_nil();
+    bool ok = gr_call_function(vm, body, 0, NULL, &ignored);
+    if (ok) {
+        gr_release(vm, ignored);
+        t->passed++;
+        printf("ok      %s: %.*s\n", t->file, (int)length, name);
+        return true;
+    }
+    gr_buffer message;
+    gr_buffer_init(&message, gr_ctx(vm));
+    printf("FAILED  %s: %.*s\n", t->file, (int)length, name);
+    gr_host_report(t->host);
+    bool goes_on = gr_catch(vm, &message);
+    gr_buffer_free(&message);
+    t->failed += goes_on;
+    return goes_on;
+}
+
+/* A file that fails outside its test blocks counts as one failure. */
+static bool test_file(tally *t, const char *path, int *status) {
+    t->file = path;
+    gr_status ended = gr_run_file(t->host->vm, path, GR_RUN_TESTS);
+    *status = gr_host_status(t->host, ended);
+    if (ended == GR_FAILED) {
+        printf("FAILED  %s\n", path);
+        gr_host_report(t->host);
+        t->failed++;
+    }
+    return ended != GR_EXITED && ended != GR_INTERRUPTED;
+}
+
+static int close_tally(const tally *t, int status) {
+    printf("%d passed, %d failed\n", t->passed, t->failed);
+    return t->failed ? 1 : status;
+}
+
+/* ---- running ---------------------------------------------------------------------------------- */
+
+static int finish(gr_host *host, gr_status status) {
+    gr_host_report(host);
+    if (host->command->interactive && (status == GR_OK || status == GR_FAILED)) return gr_repl(host);
+    return gr_host_status(host, status);
+}
+
+static int run_expression(gr_host *host) {
+    const char *text = host->command->expression;
+    gr_status status = gr_run_text(host->vm, "-e", text, strlen(text), GR_RUN_ANSWER);
+    if (status == GR_OK) gr_host_answer(host, false);
+    gr_host_report(host);
+    return gr_host_status(host, status);
+}
+
+static int dump(gr_host *host) {
+    static const char *const stages[] = {"", "tokens", "ast", "code", "tape"};
+    const gr_command *c = host->command;
+    gr_buffer text, out;
+    gr_buffer_init(&text, host->ctx);
+    gr_buffer_init(&out, host->ctx);
+    const char *name = c->action == GR_DO_EXPRESSION ? "-e" : c->path;
+    gr_source *source = NULL;
+    if (c->action == GR_DO_EXPRESSION) gr_buffer_puts(&text, c->expression);
+    else if (gr_source_read(host->ctx, c->path, &source) == GR_SOURCE_OK)
+        gr_buffer_put(&text, source->text, source->size);
+    else
+        fprintf(stderr, "gradus: cannot read `%s`\n", c->path);
+    bool ok = c->action == GR_DO_EXPRESSION || source;
+    ok = ok && gr_dump_text(host->vm, stages[c->dump], name, text.text ? text.text : "", text.size, &out);
+    if (ok && out.text) fwrite(out.text, 1, out.size, stdout);
+    gr_host_report(host);
+    gr_source_free(source);
+    gr_buffer_free(&text);
+    gr_buffer_free(&out);
+    return ok ? 0 : 1;
+}
+
+static int act(gr_host *host, tally *t) {
+    const gr_command *c = host->command;
+    int status = 0;
+    if (c->dump && (c->action == GR_DO_EXPRESSION || c->action == GR_DO_FILE)) return dump(host);
+    switch (c->action) {
+    case GR_DO_FILE: return finish(host, gr_run_file(host->vm, c->path, 0));
+    case GR_DO_EXPRESSION: return run_expression(host);
+    case GR_DO_TEST:
+        for (int i = 0; i < c->argument_count; i++)
+            if (!test_file(t, c->arguments[i], &status)) break;
+        return close_tally(t, status);
+    default: return gr_repl(host);
+    }
+}
+
+/* The stack that the interpreter runs on: as much address space as can be had. */
+enum { STACK_PER_CALL = 8192 };
+static const size_t stack_sizes[] = {(size_t)1 << 30, (size_t)1 << 28, (size_t)1 << 26, (size_t)1 << 23};
+
+typedef struct job {
+    const gr_command *command;
+    size_t stack;
+    int status;
+} job;
+
+static int run_job(const job *j) {
+    const gr_command *c = j->command;
+    ad_config config = {.threads = c->threads, .dtype = c->dtype};
+    gr_host host = {.command = c, .ctx = ad_new(&config), .color = wants_color(c)};
+    tally t = {.host = &host};
+    if (!host.ctx) return 1;
+    catch_interrupts(host.ctx);
+    if (c->seeded) ad_seed(host.ctx, c->seed);
+    gr_options options = {.ctx = host.ctx, .write = write_out, .test = run_test, .user = &t,
+                          .max_c_depth = (uint32_t)(j->stack / STACK_PER_CALL)};
+    host.vm = gr_open(&options);
+    int status = 1;
+    if (host.vm) {
+        gr_set_arguments(host.vm, c->argument_count, c->arguments);
+        status = act(&host, &t);
+        gr_close(host.vm);
+    }
+    signal(SIGINT, SIG_IGN);
+    ad_free(host.ctx);
+    return status;
+}
+
+static void *run_thread(void *argument) {
+    job *j = argument;
+    j->status = run_job(j);
+    return NULL;
+}
+
+/* Signals go to the interpreter's thread, whose reads they interrupt. */
+static bool start_thread(pthread_t *thread, job *j) {
+    sigset_t interrupts, before;
+    pthread_attr_t attributes;
+    bool started = false;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    for (size_t i = 0; !started && i < sizeof stack_sizes / sizeof *stack_sizes; i++) {
+        j->stack = stack_sizes[i];
+        if (pthread_attr_init(&attributes) != 0) return false;
+        started = pthread_attr_setstacksize(&attributes, j->stack) == 0 &&
+                  pthread_create(thread, &attributes, run_thread, j) == 0;
+        pthread_attr_destroy(&attributes);
+    }
+    if (started) pthread_sigmask(SIG_BLOCK, &interrupts, &before);
+    return started;
+}
+
+int main(int argc, char **argv) {
+    gr_command command;
+    char complaint[200];
+    if (!gr_command_parse(argc, argv, &command, complaint, sizeof complaint)) {
+        fprintf(stderr, "gradus: %s\nTry `gradus --help`.\n", complaint);
+        return 2;
+    }
+    if (command.action == GR_DO_HELP) fputs(gr_usage, stdout);
+    if (command.action == GR_DO_VERSION) puts("gradus " AD_VERSION);
+    int status = 0;
+    if (command.action != GR_DO_HELP && command.action != GR_DO_VERSION) {
+        job j = {.command = &command, .status = 1};
+        pthread_t thread;
+        setlocale(LC_CTYPE, "");
+        if (!start_thread(&thread, &j)) {
+            fputs("gradus: cannot start a thread\n", stderr);
+            return 1;
+        }
+        pthread_join(thread, NULL);
+        status = j.status;
+    }
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fputs("gradus: cannot write to standard output\n", stderr);
+        return 1;
+    }
+    return status;
+}

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The prompt. A statement is what the parser takes for one: as long as it says "incomplete" another
+ * line is read. Where standard input is no terminal it is a script that is run statement by statement
+ * as it comes: no prompts, no echo, and the first error ends it.
+ */
+#include "host.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+typedef struct prompt {
+    gr_host *host;
+    gr_buffer statement;
+    bool terminal;
+    unsigned count; /* statements so far: their names in messages */
+} prompt;
+
+static const char *skip_blanks(const char *p) { return p + strspn(p, " \t\r\n"); }
+
+static const char *text_of(const prompt *p) { return p->statement.text ? p->statement.text : ""; }
+
+/* A `;` at the end, comments aside, keeps a value from being shown. */
+static bool is_silent(const prompt *p) {
+    const char *text = text_of(p), *line = strrchr(text, '\n');
+    size_t end = strcspn(line ? line + 1 : text, "#") + (size_t)((line ? line + 1 : text) - text);
+    while (end > 0 && strchr(" \t\r\n", text[end - 1])) end--;
+    return end > 0 && text[end - 1] == ';';
+}
+
+/* ---- commands of the prompt ------------------------------------------------------------------- */
+
+static void show_help(void) {
+    puts("Statements are run as they are typed; the value of an expression is shown.\n"
+         "  ans            the last value; a line that begins with |> goes on from it\n"
+         "  ;              at the end of a line: the value is not shown\n"
+         "  ?name          what a function does, as help(name)\n"
+         "  :quit          leaves, as Ctrl-D does; Ctrl-C stops what is running");
+}
+
+static void run_help(prompt *p, const char *name) {
+    char text[200], *end;
+    snprintf(text, sizeof text, "help(%.150s", skip_blanks(name));
+    for (end = text + strlen(text); end > text && strchr(" \t\r\n", end[-1]); end--) end[-1] = '\0';
+    strncat(text, ")", sizeof text - strlen(text) - 1);
+    gr_run_text(p->host->vm, "<prompt>", text, strlen(text), 0);
+    gr_host_report(p->host);
+}
+
+/* True if the line was a command; *leave is set by :quit. */
+static bool run_command(prompt *p, bool *leave) {
+    static const char *const names[] = {":quit", ":help"};
+    const char *line = skip_blanks(text_of(p));
+    if (*line == '?') {
+        if (*skip_blanks(line + 1)) run_help(p, line + 1);
+        else show_help();
+        return true;
+    }
+    if (*line != ':') return false;
+    char word[32];
+    snprintf(word, sizeof word, "%.*s", (int)strcspn(line, " \t\r\n"), line);
+    *leave = strcmp(word, ":quit") == 0 || strcmp(word, ":q") == 0;
+    if (*leave) return true;
+    if (strcmp(word, ":help") == 0) {
+        show_help();
+        return true;
+    }
+    const char *near = gr_nearest(word, sizeof names / sizeof *names, names);
+    printf("There is no command `%s`.", word);
+    if (near) printf(" The nearest is `%s`.", near);
+    puts("");
+    return true;
+}
+
+/* ---- statements ------------------------------------------------------------------------------- */
+
+/* Runs what has been read; false where the session ends, with its status. */
+static bool run_statement(prompt *p, unsigned flags, bool *incomplete, int *status) {
+    char name[32];
+    snprintf(name, sizeof name, p->terminal ? "<prompt %u>" : "<stdin>", p->count + 1);
+    gr_status ended = gr_run_text(p->host->vm, name, text_of(p), p->statement.size, flags);
+    *incomplete = ended == GR_INCOMPLETE;
+    if (*incomplete) return true;
+    p->count++;
+    if (ended == GR_OK && p->terminal && !is_silent(p)) gr_host_answer(p->host, true);
+    gr_host_report(p->host);
+    *status = gr_host_status(p->host, ended);
+    if (p->terminal) gr_lines_remember(text_of(p));
+    gr_buffer_clear(&p->statement);
+    return ended == GR_OK || (p->terminal && ended != GR_EXITED);
+}
+
+/* Asks for the rest of the text at its end, so that an unfinished statement is told. */
+static int close_input(prompt *p, int status) {
+    bool incomplete;
+    if (p->statement.size == 0 || p->terminal) return p->terminal ? 0 : status;
+    run_statement(p, GR_RUN_ANSWER, &incomplete, &status);
+    return status;
+}
+
+static int read_statements(prompt *p) {
+    bool incomplete = false, leave = false;
+    int status = 0;
+    for (;;) {
+        gr_line line = gr_lines_read(p->host->ctx, !p->terminal ? NULL : incomplete ? ". " : "> ",
+                                     &p->statement);
+        if (line == GR_LINE_END) break;
+        if (line == GR_LINE_INTERRUPTED) {
+            *ad_interrupt_flag(p->host->ctx) = 0;
+            if (!p->terminal) return 130;
+            if (p->statement.size == 0) puts("(Ctrl-D or :quit leaves)");
+            gr_buffer_clear(&p->statement);
+            incomplete = false;
+            continue;
+        }
+        if (p->terminal && !incomplete && run_command(p, &leave)) {
+            gr_buffer_clear(&p->statement);
+            if (leave) return 0;
+            continue;
+        }
+        if (!run_statement(p, GR_RUN_PROMPT | GR_RUN_ANSWER, &incomplete, &status)) return status;
+        if (incomplete) gr_buffer_puts(&p->statement, "\n");
+    }
+    if (p->terminal) puts("");
+    return close_input(p, status);
+}
+
+int gr_repl(gr_host *host) {
+    prompt p = {.host = host, .terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
+    gr_buffer_init(&p.statement, host->ctx);
+    if (p.terminal)
+        puts("Gradus " AD_VERSION ": let x = 3; (∇(fn(t) = t^2))(x) is 6. ?name explains a function.");
+    gr_lines_open(host->ctx, p.terminal);
+    int status = read_statements(&p);
+    gr_lines_close();
+    gr_buffer_free(&p.statement);
+    return status;
+}
