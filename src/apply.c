@@ -215,7 +215,7 @@ ad_status ad_index_spread(ad_ctx *ctx, const ad_type *type, const ad_index_plan 
 /* `*x` is alone with its elements, or becomes so. */
 static ad_status own_elements(ad_ctx *ctx, ad_value *x, ad_tensor **fresh) {
     *fresh = ad_tensor_unshared(x->tensor) ? x->tensor : ad_tensor_copy(ctx, x->tensor);
-    return *fresh ? AD_OK : AD_ERR_MEMORY;
+    return *fresh ? AD_OK : ctx->error.status;
 }
 
 static void replace(ad_ctx *ctx, ad_value *x, ad_value y) {
