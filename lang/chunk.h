@@ -179,7 +179,7 @@ struct gr_proto {
     const gr_name *name;
     const gr_source *source; /* lives as long as the vm */
     gr_span span, head;      /* of all of it; of `fn name(…)` */
-    gr_string *doc;          /* or NULL */
+    const char *doc;         /* or NULL */
     gr_insn *code;
     gr_value *constants;
     gr_proto **children;

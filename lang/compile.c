@@ -21,7 +21,7 @@ static void hoist(gr_compiler *c, gr_node *block) {
         gr_node name = {.kind = GR_N_PATTERN_NAME, .span = n->as.define->as.fn->name_span,
                         .slot = n->slot};
         name.as.name = v->name;
-        if (v->flags & GR_VAR_CELL) gr_emit(c, GR_I_ABSENT, reg, 0, 0, n->span);
+        gr_emit(c, GR_I_ABSENT, reg, 0, 0, n->span);
         gr_declare_local(c, &name, reg);
     }
 }
@@ -341,14 +341,6 @@ static void function_body(gr_compiler *c, gr_node *node) {
     emit_return(c, (gr_operand){.reg = reg, .kill = true}, fn->body->span);
 }
 
-static gr_string *doc_of(gr_compiler *c, gr_text doc) {
-    if (!doc.size) return NULL;
-    gr_value v = gr_string_new(c->vm, doc.bytes, doc.size);
-    if (!gr_failed(v)) return gr_as_string(v);
-    c->failed = true;
-    return NULL;
-}
-
 static void close_fn(gr_compiler *c, gr_fn_state *fn) {
     c->fn = fn->outer;
     if (fn->capture_variables)
@@ -370,7 +362,7 @@ void gr_function_to(gr_compiler *c, gr_node *node, uint32_t reg) {
     p->name = fn->name;
     p->span = node->span;
     p->head = fn->head;
-    p->doc = doc_of(c, fn->doc);
+    if (fn->doc.size) p->doc = gr_arena_text(&p->arena, fn->doc.bytes, fn->doc.size);
     if (c->scope.module->library) p->flags |= GR_PROTO_LIBRARY;
     gr_fn_state state = {.outer = c->fn, .proto = p, .index = node->slot, .fn = fn};
     uint32_t placeholder = c->placeholder;
@@ -609,10 +601,10 @@ static void top_statement(gr_compiler *c, gr_node *n, bool last) {
     bool answers = c->flags & GR_COMPILE_ANSWER;
     if (!gr_is_expression(n->kind)) {
         statement_of_kind(c, n);
-        if (answers && last) gr_emit(c, GR_I_ANSWER, UINT16_MAX, 0, 0, n->span);
+        if (answers && last) gr_emit(c, GR_I_ANSWER, 0, 0, 0, n->span);
     } else if (answers && (n->kind != GR_N_IF || branch_has_value(n))) {
         uint32_t reg = gr_expr_push(c, n);
-        gr_emit(c, GR_I_ANSWER, reg, 0, 0, n->span);
+        gr_emit(c, GR_I_ANSWER, reg, 1, 0, n->span);
         c->fn->top = reg;
     } else {
         expression_statement(c, n, false);

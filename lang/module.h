@@ -48,7 +48,7 @@ void gr_offer_names(gr_vm *vm, const gr_module *module, gr_suggestion *suggestio
 gr_module *gr_main_module(gr_vm *vm);
 
 /* import: runs a file once and gives its names as a record. Relative to `from`. */
-bool gr_import(gr_vm *vm, const gr_source *from, const char *path, gr_value *out);
+bool gr_import(gr_vm *vm, const gr_source *from, gr_value path, gr_value *out);
 
 /* Keeps a source for as long as the vm lives; takes it over, also on failure. */
 bool gr_keep_source(gr_vm *vm, gr_source *source);

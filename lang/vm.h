@@ -52,6 +52,7 @@ struct gr_call {
     uint32_t bound_count;
     uint32_t src;      /* what the core is to record as source position */
     ad_op op;          /* of gr_builtin_op */
+    const char *const *names; /* of the parameters */
 };
 
 /* Arguments belong to the call, which releases them: a builtin that wants to work in place moves one

@@ -75,8 +75,16 @@ struct gr_vm {
     gr_segment *segment;
     gr_frame *frames;
     uint32_t frame_count, frame_room;
-    uint32_t depth;      /* calls through C included */
+    gr_value *floor; /* where the stack is free while C that was called from C runs … */
+    uint32_t floor_frames; /* … as long as there are so many frames */
+    uint32_t c_depth, max_c_depth; /* calls through C */
+    ad_op op_matmul;
     uint32_t max_calls;
+    bool dirty;           /* something was recorded since the last safe point */
+    uint8_t *recordings;  /* what `:=` that are under way have to restore */
+    uint32_t recording_count, recording_room;
+    gr_value answer;
+    bool has_answer;
 
     /* transforms that are under way: when each began; their total so far */
     uint64_t *active;
@@ -103,7 +111,8 @@ struct gr_vm {
 
     gr_value arguments;
     void (*write)(void *user, int stream, const char *text, size_t size);
-    void *write_user;
+    bool (*test)(void *user, gr_vm *vm, const char *name, size_t length, gr_value f);
+    void *user;
 };
 
 /* A slot's number; made with the name if `name` is new to the module. UINT32_MAX: memory is out. */
@@ -118,6 +127,62 @@ gr_value *gr_stack_reserve(gr_vm *vm, gr_value *top, size_t count);
 /* The instruction that a source number stands for; NULL if it is not (or no longer) known. */
 gr_proto *gr_src_decode(gr_vm *vm, uint32_t src, uint32_t *pc);
 uint32_t gr_current_src(gr_vm *vm);
+
+/* ---- calls (vm_call.c) */
+typedef enum gr_called { GR_CALL_FAILED, GR_CALL_DONE, GR_CALL_ENTERED } gr_called;
+/* Callee in base[0], arguments behind it; all are taken. DONE: the result is in base[0]. */
+gr_called gr_invoke(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *passed);
+/* A frame for a closure whose arguments are in place; takes the closure. */
+bool gr_enter(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *result);
+void gr_pop_frame(gr_vm *vm);
+/* Runs an elementwise function of tensors as a block program; false: it is none, call it. */
+bool gr_call_elementwise(gr_vm *vm, gr_value *base, uint32_t argc, bool *ok);
+gr_value *gr_stack_top(gr_vm *vm);
+
+/* ---- what instructions do when operands are not plain numbers (vm_slow.c, vm_access.c, vm_make.c) */
+bool gr_arithmetic(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value b, gr_value *out);
+bool gr_unary(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value *out);
+bool gr_compare(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value b, gr_value *out);
+bool gr_logical(gr_vm *vm, bool and, uint32_t src, gr_value a, gr_value b, gr_value *out);
+bool gr_join_values(gr_vm *vm, gr_value a, gr_value b, gr_value *out); /* takes a, borrows b */
+bool gr_matmul(gr_vm *vm, uint32_t src, gr_value a, gr_value b, gr_value *out);
+/* 0 or 1; -1: raised. */
+int gr_condition(gr_vm *vm, gr_value v);
+bool gr_get_field(gr_vm *vm, gr_value object, gr_field_cache *cache, uint32_t src, gr_value *out);
+bool gr_get_item(gr_vm *vm, gr_value object, gr_value index, uint32_t src, gr_value *out);
+bool gr_get_index(gr_vm *vm, gr_value object, uint32_t n, const gr_item *items, gr_value *registers,
+                  uint32_t skip, uint32_t src, gr_value *out);
+/* *place[index] = v, which is taken. */
+bool gr_set_item(gr_vm *vm, gr_value *place, gr_value index, gr_value v, uint32_t src);
+bool gr_set_path(gr_vm *vm, gr_value *place, const gr_target *target, gr_value *registers,
+                 gr_value v, uint32_t src);
+bool gr_make_tensor(gr_vm *vm, uint32_t src, size_t count, const gr_value *items, gr_value *out);
+bool gr_unpack(gr_vm *vm, gr_value v, const gr_descriptor *d, uint32_t src, gr_value *to);
+bool gr_unpack_record(gr_vm *vm, gr_value v, const gr_descriptor *d, gr_value *to);
+bool gr_iteration_begin(gr_vm *vm, gr_value v, gr_value *position);
+int gr_iteration_next(gr_vm *vm, gr_value *state, gr_value *item, uint32_t src); /* 1, 0; -1 */
+bool gr_check_signature(gr_vm *vm, const gr_proto *proto, const gr_descriptor *d, gr_value v,
+                        gr_value *registers);
+gr_diagnostic *gr_raise_operands(gr_vm *vm, ad_status status, uint32_t n, const gr_value *operands);
+/* The place of a variable in the frame on top. */
+gr_value *gr_place_value(gr_vm *vm, gr_frame *frame, const gr_place *place);
+
+/* ---- variables that are tracked (update.c) */
+bool gr_make_param(gr_vm *vm, gr_frame *frame, const gr_place *place, gr_value v, uint32_t src);
+bool gr_update_begin(gr_vm *vm, gr_frame *frame, const gr_descriptor *targets);
+void gr_update_end(gr_vm *vm);
+bool gr_update_store(gr_vm *vm, gr_frame *frame, const gr_descriptor *targets, gr_value v,
+                     uint32_t src);
+/* ---- derivatives (derive.c, transform.c) */
+bool gr_partial(gr_vm *vm, const gr_descriptor *d, gr_value *registers, uint32_t src);
+bool gr_prime(gr_vm *vm, gr_value f, uint32_t order, gr_value *out);
+bool gr_gradient(gr_vm *vm, gr_value f, gr_value *out);
+extern const gr_builtin gr_builtins_transform[];
+extern const gr_builtin *const gr_builtin_tables[]; /* of builtin.h, which the tree's names forbid */
+
+/* The source text of an instruction's operand (0: the whole). */
+gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source);
+bool gr_interrupted(gr_vm *vm);
 
 void gr_object_free(gr_vm *vm, gr_object *object);
 void gr_layouts_free(gr_vm *vm);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* What module.c and run.c share: the modules, sources and imports of one interpreter. */
+#ifndef GR_LIBRARY_H
+#define GR_LIBRARY_H
+
+#include "lexer.h"
+#include "module.h"
+
+typedef struct gr_imported {
+    const char *path; /* canonical */
+    gr_value value;   /* the record; absent while it has not been run to its end */
+    bool running;
+} gr_imported;
+
+typedef struct gr_library {
+    gr_arena arena;
+    gr_lexicon *lexicon;
+    gr_module *modules; /* all of them */
+    gr_module *main, *prelude; /* the latter for prelude.name */
+    gr_module **files;  /* of the embedded library, NULL while not run */
+    uint32_t *file_of;  /* by serial of a name: file + 1 that defines it */
+    uint32_t file_of_room;
+    gr_source **sources;
+    uint32_t source_count, source_room;
+    gr_imported *imports;
+    uint32_t import_count, import_room;
+} gr_library;
+
+/* Parses, compiles and runs a source as the module `m`. */
+bool gr_run_module(gr_vm *vm, gr_module *m, gr_source *source, unsigned compile_flags);
+void gr_library_drop_values(gr_vm *vm);
+
+#endif

@@ -1,0 +1,452 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Calls. The common case, a closure whose arguments are all given by position, is a few lines of the
+ * loop; here is everything else: named and spread arguments, defaults, rests, natives, calls from C.
+ * Arguments are moved from the caller's registers to where the callee wants them.
+ */
+#include "builtin.h"
+#include "vm_state.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- frames ----------------------------------------------------------------------------------- */
+
+gr_value *gr_stack_top(gr_vm *vm) {
+    if (vm->floor && vm->floor_frames == vm->frame_count) return vm->floor;
+    if (!vm->frame_count) return vm->segment->values;
+    gr_frame *f = &vm->frames[vm->frame_count - 1];
+    return f->base + f->proto->registers;
+}
+
+static gr_segment *segment_new(gr_vm *vm, size_t room) {
+    gr_segment *s = ad_mem_get(vm->ctx, sizeof *s + room * sizeof(gr_value));
+    if (!s) {
+        gr_raise_memory(vm);
+        return NULL;
+    }
+    s->previous = s->next = NULL;
+    s->room = room;
+    memset(s->values, 0, room * sizeof(gr_value));
+    return s;
+}
+
+/* `count` registers from `top` on if the segment has them, else at the start of the next one. */
+gr_value *gr_stack_reserve(gr_vm *vm, gr_value *top, size_t count) {
+    gr_segment *s = vm->segment;
+    if (!s) return (vm->segment = segment_new(vm, GR_FIRST_SEGMENT)) ? vm->segment->values : NULL;
+    if (count <= s->room - (size_t)(top - s->values)) return top;
+    if (!s->next || s->next->room < count) {
+        gr_segment *bigger = segment_new(vm, count > GR_SEGMENT ? count : GR_SEGMENT);
+        if (!bigger) return NULL;
+        bigger->previous = s;
+        bigger->next = s->next;
+        if (s->next) s->next->previous = bigger;
+        s->next = bigger;
+    }
+    vm->segment = s->next;
+    return vm->segment->values;
+}
+
+static bool frame_room(gr_vm *vm) {
+    if (vm->frame_count < vm->frame_room) return true;
+    return gr_proto_grow(vm, &vm->frames, &vm->frame_room, vm->frame_count + 1, sizeof *vm->frames);
+}
+
+static bool too_deep(gr_vm *vm) {
+    gr_raise(vm, GR_E_too_deep_calls, "calls are nested more than %u deep", vm->max_calls);
+    return false;
+}
+
+static uint32_t caller_src(gr_vm *vm, const gr_proto *callee) {
+    if (!(callee->flags & GR_PROTO_LIBRARY) || !vm->frame_count) return 0;
+    return gr_current_src(vm);
+}
+
+/* `args` hold the arguments already; the frame may have to move to another segment. */
+bool gr_enter(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *result) {
+    gr_proto *p = closure->proto;
+    gr_value callee = gr_of_kind(GR_FUNCTION, closure);
+    gr_segment *outer = vm->segment;
+    gr_value *base = NULL;
+    bool ok = vm->frame_count < vm->max_calls || too_deep(vm);
+    ok = ok && frame_room(vm) && (base = gr_stack_reserve(vm, args, p->registers)) != NULL;
+    if (!ok) {
+        for (uint32_t i = 0; i < p->parameter_count; i++) gr_release(vm, gr_take(&args[i]));
+        gr_release(vm, callee);
+        return false;
+    }
+    if (base != args)
+        for (uint32_t i = 0; i < p->parameter_count; i++) base[i] = gr_take(&args[i]);
+    uint32_t src = caller_src(vm, p);
+    vm->frames[vm->frame_count++] = (gr_frame){.pc = p->code,
+                                               .base = base,
+                                               .result = result,
+                                               .closure = closure,
+                                               .proto = p,
+                                               .segment = outer,
+                                               .born = vm->begun,
+                                               .user_src = src};
+    return true;
+}
+
+/* Lets go of everything the frame on top holds. */
+void gr_pop_frame(gr_vm *vm) {
+    gr_frame *f = &vm->frames[vm->frame_count - 1];
+    for (uint32_t i = 0; i < f->proto->registers; i++)
+        if (f->base[i].head > AD_BOOL) gr_release(vm, gr_take(&f->base[i]));
+    f = &vm->frames[vm->frame_count - 1];
+    gr_closure *closure = f->closure;
+    vm->segment = f->segment;
+    vm->frame_count--;
+    if (closure) gr_release(vm, gr_of_kind(GR_FUNCTION, closure));
+}
+
+/* ---- arguments -------------------------------------------------------------------------------- */
+
+typedef struct arguments {
+    gr_value few[16];
+    gr_value *values; /* owned */
+    gr_string **names;
+    gr_string *few_names[16];
+    uint32_t count, room, positional;
+} arguments;
+
+static void arguments_free(gr_vm *vm, arguments *a) {
+    for (uint32_t i = 0; i < a->count; i++) gr_release(vm, a->values[i]);
+    if (a->values != a->few) {
+        ad_mem_put(vm->ctx, a->values, a->room * sizeof *a->values);
+        ad_mem_put(vm->ctx, a->names, a->room * sizeof *a->names);
+    }
+}
+
+static bool arguments_room(gr_vm *vm, arguments *a, uint32_t wanted) {
+    if (wanted <= a->room) return true;
+    uint32_t room = a->room * 2 > wanted ? a->room * 2 : wanted;
+    gr_value *values = ad_mem_get(vm->ctx, room * sizeof *values);
+    gr_string **names = ad_mem_get(vm->ctx, room * sizeof *names);
+    if (!values || !names) {
+        if (values) ad_mem_put(vm->ctx, values, room * sizeof *values);
+        if (names) ad_mem_put(vm->ctx, names, room * sizeof *names);
+        gr_raise_memory(vm);
+        return false;
+    }
+    memcpy(values, a->values, a->count * sizeof *values);
+    memcpy(names, a->names, a->count * sizeof *names);
+    uint32_t count = a->count, positional = a->positional;
+    a->count = 0;
+    arguments_free(vm, a);
+    a->values = values;
+    a->names = names;
+    a->room = room;
+    a->count = count;
+    a->positional = positional;
+    return true;
+}
+
+static bool add_argument(gr_vm *vm, arguments *a, gr_value v, gr_string *name) {
+    if (!arguments_room(vm, a, a->count + 1)) {
+        gr_release(vm, v);
+        return false;
+    }
+    a->values[a->count] = v;
+    a->names[a->count++] = name;
+    if (!name) a->positional++;
+    return true;
+}
+
+static bool add_spread(gr_vm *vm, arguments *a, gr_value v) {
+    bool ok = v.kind == GR_TUPLE;
+    if (!ok)
+        gr_raise(vm, GR_E_wrong_kind, "`...` spreads a tuple; this is a %s", gr_kind_name(v));
+    for (size_t i = 0; ok && i < gr_as_tuple(v)->count; i++)
+        ok = add_argument(vm, a, gr_retain(vm, gr_as_tuple(v)->items[i]), NULL);
+    gr_release(vm, v);
+    return ok;
+}
+
+/* Moves the arguments out of the registers. */
+static bool gather(gr_vm *vm, gr_value *from, uint32_t argc, const gr_descriptor *d, arguments *a) {
+    bool ok = true;
+    a->values = a->few;
+    a->names = a->few_names;
+    a->room = 16;
+    a->count = a->positional = 0;
+    for (uint32_t i = 0; i < argc; i++) {
+        gr_value v = gr_take(&from[i]);
+        if (!ok)
+            gr_release(vm, v);
+        else if (d && d->passed[i].spread)
+            ok = add_spread(vm, a, v);
+        else
+            ok = add_argument(vm, a, v, d ? d->passed[i].name : NULL);
+    }
+    return ok;
+}
+
+static bool complain_signature(gr_vm *vm, gr_value f, const char *text) {
+    gr_buffer head;
+    gr_buffer_init(&head, vm->ctx);
+    gr_function_text(vm, f, &head);
+    gr_diagnostic *d = gr_raise(vm, GR_E_wrong_arguments, "%s", text);
+    gr_diag_note(d, "it is `%s`", head.text ? head.text : gr_function_name(f));
+    gr_buffer_free(&head);
+    return false;
+}
+
+static bool too_many(gr_vm *vm, gr_value f, uint32_t wanted, uint32_t got) {
+    char text[200];
+    snprintf(text, sizeof text, "`%s` takes %u argument%s, here %s %u", gr_function_name(f), wanted,
+             wanted == 1 ? "" : "s", got == 1 ? "is" : "are", got);
+    return complain_signature(vm, f, text);
+}
+
+static bool missing(gr_vm *vm, gr_value f, const char *name) {
+    char text[200];
+    snprintf(text, sizeof text, "`%s` is called without its argument `%s`", gr_function_name(f),
+             name);
+    return complain_signature(vm, f, text);
+}
+
+static bool unknown(gr_vm *vm, gr_value f, const gr_string *name) {
+    char text[200];
+    snprintf(text, sizeof text, "`%s` has no argument `%.*s`", gr_function_name(f),
+             (int)name->length, name->bytes);
+    return complain_signature(vm, f, text);
+}
+
+static bool given_twice(gr_vm *vm, gr_value f, const char *name) {
+    char text[200];
+    snprintf(text, sizeof text, "`%s` gets its argument `%s` twice", gr_function_name(f), name);
+    return complain_signature(vm, f, text);
+}
+
+/* ---- closures --------------------------------------------------------------------------------- */
+
+static int64_t parameter_named(const gr_proto *p, const gr_string *name) {
+    uint32_t count = p->parameter_count - (p->flags & GR_PROTO_REST ? 1 : 0);
+    for (uint32_t i = 0; i < count; i++) {
+        const gr_name *n = p->parameters[i].name;
+        if (n && n->length == name->length && memcmp(n->text, name->bytes, n->length) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static bool place_named(gr_vm *vm, gr_value f, const gr_proto *p, arguments *a, gr_value *to) {
+    for (uint32_t i = 0; i < a->count; i++) {
+        if (!a->names[i]) continue;
+        int64_t at = parameter_named(p, a->names[i]);
+        if (at < 0) return unknown(vm, f, a->names[i]);
+        if (!gr_is_absent(to[at])) return given_twice(vm, f, p->parameters[at].name->text);
+        to[at] = gr_take(&a->values[i]);
+    }
+    return true;
+}
+
+static bool place_rest(gr_vm *vm, arguments *a, uint32_t fixed, gr_value *to) {
+    uint32_t count = a->positional > fixed ? a->positional - fixed : 0;
+    *to = gr_tuple_new(vm, count);
+    if (gr_failed(*to)) return false;
+    uint32_t seen = 0, at = 0;
+    for (uint32_t i = 0; i < a->count; i++)
+        if (!a->names[i] && seen++ >= fixed)
+            gr_as_tuple(*to)->items[at++] = gr_take(&a->values[i]);
+    return true;
+}
+
+static bool place_closure(gr_vm *vm, gr_value f, const gr_proto *p, arguments *a, gr_value *to) {
+    bool rest = p->flags & GR_PROTO_REST;
+    uint32_t fixed = p->parameter_count - (rest ? 1 : 0), seen = 0;
+    if (a->positional > fixed && !rest) return too_many(vm, f, fixed, a->positional);
+    for (uint32_t i = 0; i < fixed; i++) to[i] = gr_absent();
+    if (rest && !place_rest(vm, a, fixed, &to[fixed])) return false;
+    for (uint32_t i = 0; i < a->count && seen < fixed; i++)
+        if (!a->names[i]) to[seen++] = gr_take(&a->values[i]);
+    if (!place_named(vm, f, p, a, to)) return false;
+    for (uint32_t i = 0; i < fixed; i++)
+        if (gr_is_absent(to[i]) && !p->parameters[i].optional)
+            return missing(vm, f, p->parameters[i].name ? p->parameters[i].name->text : "(…)");
+    return true;
+}
+
+static gr_called call_closure(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
+    gr_closure *closure = (gr_closure *)gr_as_function(*base);
+    const gr_proto *p = closure->proto;
+    arguments a;
+    gr_segment *outer = vm->segment;
+    bool ok = gather(vm, base + 1, argc, d, &a);
+    gr_value *args = ok ? gr_stack_reserve(vm, base + 1, p->registers + 1) : NULL;
+    ok = args && place_closure(vm, *base, p, &a, args);
+    arguments_free(vm, &a);
+    if (!ok) {
+        for (uint32_t i = 0; args && i < p->parameter_count; i++) gr_release(vm, gr_take(&args[i]));
+        vm->segment = outer;
+        gr_release(vm, gr_take(base));
+        return GR_CALL_FAILED;
+    }
+    base->head = 0;
+    if (!gr_enter(vm, closure, args, base)) {
+        vm->segment = outer;
+        return GR_CALL_FAILED;
+    }
+    vm->frames[vm->frame_count - 1].segment = outer;
+    return GR_CALL_ENTERED;
+}
+
+/* ---- natives ---------------------------------------------------------------------------------- */
+
+enum { GR_MAX_PARAMETERS = 24 };
+
+static bool name_native(gr_vm *vm, gr_value f, const gr_native_signature *sig, arguments *a,
+                        gr_value *to) {
+    for (uint32_t i = 0; i < a->count; i++) {
+        if (!a->names[i]) continue;
+        uint32_t at = 0;
+        while (at < sig->count && !(strlen(sig->names[at]) == a->names[i]->length &&
+                                    memcmp(sig->names[at], a->names[i]->bytes,
+                                           a->names[i]->length) == 0))
+            at++;
+        if (at == sig->count) return unknown(vm, f, a->names[i]);
+        if (!gr_is_absent(to[at])) return given_twice(vm, f, sig->names[at]);
+        to[at] = gr_take(&a->values[i]);
+    }
+    return true;
+}
+
+/* Positional arguments fill the parameters, what is left over is the rest: moved to the front of
+ * a->values. */
+static bool place_native(gr_vm *vm, gr_value f, const gr_native_signature *sig, arguments *a,
+                         gr_value *to, uint32_t *rest) {
+    if (a->positional > sig->positional && !sig->rest)
+        return too_many(vm, f, sig->positional, a->positional);
+    for (uint32_t i = 0; i < sig->count; i++) to[i] = gr_absent();
+    uint32_t seen = 0;
+    *rest = 0;
+    if (!name_native(vm, f, sig, a, to)) return false;
+    for (uint32_t i = 0; i < a->count; i++) {
+        if (a->names[i]) continue;
+        if (seen < sig->positional) {
+            if (!gr_is_absent(to[seen])) return given_twice(vm, f, sig->names[seen]);
+            to[seen++] = gr_take(&a->values[i]);
+        } else {
+            gr_value v = gr_take(&a->values[i]);
+            a->values[(*rest)++] = v;
+        }
+    }
+    for (uint32_t i = 0; i < sig->required; i++)
+        if (gr_is_absent(to[i])) return missing(vm, f, sig->names[i]);
+    return true;
+}
+
+static bool run_native(gr_vm *vm, gr_function *f, gr_call *call) {
+    if (vm->c_depth >= vm->max_c_depth) return too_deep(vm);
+    vm->c_depth++;
+    bool ok = f->form == GR_FORM_OP ? gr_builtin_op(vm, call)
+                                    : ((gr_native_function *)f)->row->run(vm, call);
+    vm->c_depth--;
+    if (ok && call->result.kind <= AD_TENSOR && call->result.node) vm->dirty = true;
+    if (!ok && !vm->raised) gr_raise(vm, GR_E_internal, "`%s` failed without a word", call->name);
+    return ok;
+}
+
+static gr_called call_native(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
+    gr_function *f = gr_as_function(*base);
+    const gr_native_signature *sig = gr_native_signature_of(vm, f);
+    arguments a;
+    gr_value args[GR_MAX_PARAMETERS];
+    uint32_t rest = 0;
+    bool ok = gather(vm, base + 1, argc, d, &a);
+    ok = ok && sig && sig->count <= GR_MAX_PARAMETERS;
+    for (uint32_t i = 0; ok && i < sig->count; i++) args[i] = gr_nil();
+    uint32_t filled = ok ? sig->count : 0;
+    ok = ok && place_native(vm, *base, sig, &a, args, &rest);
+    gr_call call = {.name = gr_function_name(*base),
+                    .args = args,
+                    .count = filled,
+                    .rest = a.values,
+                    .rest_count = rest,
+                    .result = gr_nil(),
+                    .bound = gr_function_held(f),
+                    .bound_count = f->held_count,
+                    .src = gr_current_src(vm),
+                    .op = f->op,
+                    .names = ok ? sig->names : NULL};
+    ok = ok && run_native(vm, f, &call);
+    for (uint32_t i = 0; i < filled; i++) gr_release(vm, args[i]);
+    arguments_free(vm, &a);
+    if (ok) {
+        gr_replace(vm, base, call.result);
+        return GR_CALL_DONE;
+    }
+    gr_release(vm, gr_take(base));
+    return GR_CALL_FAILED;
+}
+
+/* An elementwise row of the op table, of one or two numbers. */
+static bool call_row(gr_vm *vm, gr_value *base, ad_op op, uint32_t argc, bool *ok) {
+    gr_value out;
+    if (base[1].kind > AD_NUMBER || (argc == 2 && base[2].kind > AD_NUMBER)) return false;
+    uint32_t src = gr_current_src(vm);
+    ad_status s = argc == 1 ? ad_apply1(vm->ctx, op, src, base[1], &out)
+                            : ad_apply2(vm->ctx, op, src, base[1], base[2], &out);
+    for (uint32_t i = 1; i <= argc; i++) gr_release(vm, gr_take(&base[i]));
+    *ok = gr_check(vm, NULL, s);
+    if (*ok) {
+        vm->dirty |= out.head > AD_BOOL;
+        gr_replace(vm, base, out);
+    } else {
+        gr_release(vm, gr_take(base));
+    }
+    return true;
+}
+
+gr_called gr_invoke(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
+    bool ok;
+    if (base->kind != GR_FUNCTION) {
+        gr_diagnostic *e = gr_raise(vm, GR_E_not_callable, "this is a %s, not a function",
+                                    gr_kind_name(*base));
+        if (base->kind <= AD_TENSOR) gr_diag_help(e, "a product is written with `*`");
+        for (uint32_t i = 0; i <= argc; i++) gr_release(vm, gr_take(&base[i]));
+        return GR_CALL_FAILED;
+    }
+    gr_function *f = gr_as_function(*base);
+    if (f->form == GR_FORM_CLOSURE) {
+        bool done;
+        if (!d && gr_call_elementwise(vm, base, argc, &done))
+            return done ? GR_CALL_DONE : GR_CALL_FAILED;
+        return call_closure(vm, base, argc, d);
+    }
+    if (f->arity && f->arity == argc && !d && call_row(vm, base, f->op, argc, &ok))
+        return ok ? GR_CALL_DONE : GR_CALL_FAILED;
+    return call_native(vm, base, argc, d);
+}
+
+/* ---- calls from C ----------------------------------------------------------------------------- */
+
+bool gr_call_function(gr_vm *vm, gr_value f, uint32_t count, const gr_value *args, gr_value *out) {
+    if (vm->c_depth >= vm->max_c_depth) return too_deep(vm);
+    gr_segment *outer = vm->segment;
+    gr_value *base = gr_stack_reserve(vm, gr_stack_top(vm), count + 1);
+    if (!base) return false;
+    gr_value *floor = vm->floor;
+    uint32_t floor_frames = vm->floor_frames;
+    vm->floor = base + count + 1;
+    vm->floor_frames = vm->frame_count;
+    base[0] = gr_retain(vm, f);
+    for (uint32_t i = 0; i < count; i++) base[i + 1] = gr_retain(vm, args[i]);
+    vm->c_depth++;
+    gr_called called = gr_invoke(vm, base, count, NULL);
+    bool ok = called != GR_CALL_FAILED;
+    if (called == GR_CALL_ENTERED) {
+        vm->frames[vm->frame_count - 1].flags |= GR_FRAME_ENTRY;
+        ok = gr_interpret(vm, out);
+    } else if (ok) {
+        *out = gr_take(base);
+    }
+    vm->c_depth--;
+    vm->segment = outer;
+    vm->floor = floor;
+    vm->floor_frames = floor_frames;
+    return ok;
+}

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Raising errors. The place is the instruction that runs in the innermost frame of the user's: the
+ * library's own frames are folded into one note. What the core says is completed here with the text
+ * and the shapes of the operands.
+ */
+#include "format.h"
+#include "suggest.h"
+#include "vm_state.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- where ------------------------------------------------------------------------------------ */
+
+static uint32_t frame_pc(const gr_frame *f) {
+    return f->pc > f->proto->code ? (uint32_t)(f->pc - f->proto->code) - 1 : 0;
+}
+
+static gr_frame *user_frame(gr_vm *vm) {
+    for (uint32_t i = vm->frame_count; i-- > 0;)
+        if (!(vm->frames[i].proto->flags & GR_PROTO_LIBRARY)) return &vm->frames[i];
+    return vm->frame_count ? &vm->frames[vm->frame_count - 1] : NULL;
+}
+
+uint32_t gr_current_src(gr_vm *vm) {
+    if (!vm->frame_count) return 0;
+    gr_frame *f = &vm->frames[vm->frame_count - 1];
+    return f->user_src ? f->user_src : f->proto->src_base + frame_pc(f);
+}
+
+gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {
+    gr_frame *f = user_frame(vm);
+    *source = NULL;
+    if (!f) return (gr_span){0, 0};
+    *source = f->proto->source;
+    if (f != &vm->frames[vm->frame_count - 1]) k = 0;
+    return gr_proto_span(f->proto, frame_pc(f), k);
+}
+
+/* ---- the call chain --------------------------------------------------------------------------- */
+
+enum { GR_SHOWN_CALLS = 8 };
+
+static void add_call(gr_diagnostic *d, const gr_frame *f, const gr_frame *caller) {
+    gr_span span = gr_proto_span(caller->proto, frame_pc(caller), 0);
+    gr_position at = gr_source_position(caller->proto->source, span.begin);
+    gr_diag_call(d, "in `%s`, called at %s:%u", f->proto->name ? f->proto->name->text : "fn",
+                 caller->proto->source->name, at.line);
+}
+
+static void add_chain(gr_vm *vm, gr_diagnostic *d) {
+    uint32_t shown = 0, left_out = 0;
+    for (uint32_t i = vm->frame_count; i-- > 1;) {
+        gr_frame *f = &vm->frames[i];
+        if ((f->proto->flags & (GR_PROTO_LIBRARY | GR_PROTO_TOP))) continue;
+        uint32_t k = i - 1;
+        while (k > 0 && (vm->frames[k].proto->flags & GR_PROTO_LIBRARY)) k--;
+        if (shown < GR_SHOWN_CALLS || k == 0) {
+            if (left_out) gr_diag_call(d, "… %u more calls", left_out);
+            left_out = 0;
+            add_call(d, f, &vm->frames[k]);
+            shown++;
+        } else {
+            left_out++;
+        }
+    }
+}
+
+static void add_library(gr_vm *vm, gr_diagnostic *d) {
+    gr_frame *user = user_frame(vm);
+    if (!user || user == &vm->frames[vm->frame_count - 1]) return;
+    const gr_frame *inner = user + 1;
+    if (inner->proto->name) gr_diag_note(d, "inside the library's `%s`", inner->proto->name->text);
+}
+
+/* ---- raising ---------------------------------------------------------------------------------- */
+
+static gr_diagnostic *raise_at(gr_vm *vm, gr_diagnostic_id id, uint32_t operand, const char *text) {
+    if (vm->raised) return NULL;
+    vm->raised = true;
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, operand, &source);
+    gr_diagnostic *d = gr_diag_error(&vm->report, id, source, span, "%s", text);
+    add_library(vm, d);
+    add_chain(vm, d);
+    return d;
+}
+
+#define FORMAT_TEXT(text, format)                                                                  \
+    char text[600];                                                                                \
+    va_list args;                                                                                  \
+    va_start(args, format);                                                                        \
+    vsnprintf(text, sizeof text, format, args);                                                    \
+    va_end(args)
+
+gr_diagnostic *gr_raise(gr_vm *vm, gr_diagnostic_id id, const char *format, ...) {
+    FORMAT_TEXT(text, format);
+    return raise_at(vm, id, 0, text);
+}
+
+/* Which operand span belongs to the i-th parameter: found by the argument's value, since named and
+ * spread arguments stand elsewhere. Arguments by position are in order. */
+gr_diagnostic *gr_raise_argument(gr_vm *vm, const gr_call *call, uint32_t i, gr_diagnostic_id id,
+                                 const char *format, ...) {
+    FORMAT_TEXT(text, format);
+    uint32_t place = 0;
+    if (vm->frame_count) {
+        const gr_frame *f = &vm->frames[vm->frame_count - 1];
+        const gr_insn *insn = f->pc > f->proto->code ? f->pc - 1 : f->pc;
+        bool plain = insn->op == GR_I_CALL || insn->op == GR_I_CALLG;
+        uint32_t given = plain ? insn->b : 0;
+        uint32_t at = i < call->count ? i : i;
+        if (plain && at < given) place = 2 + at;
+    }
+    return raise_at(vm, id, place, text);
+}
+
+void gr_raise_memory(gr_vm *vm) {
+    gr_raise(vm, GR_E_out_of_memory, "there is not enough memory");
+    vm->raised = true;
+}
+
+bool gr_has_raised(const gr_vm *vm) { return vm->raised; }
+
+bool gr_interrupted(gr_vm *vm) {
+    if (!*ad_interrupt_flag(vm->ctx)) return false;
+    *ad_interrupt_flag(vm->ctx) = 0;
+    vm->interrupted = true;
+    gr_raise(vm, GR_E_interrupted, "interrupted");
+    return true;
+}
+
+bool gr_catch(gr_vm *vm, gr_buffer *message) {
+    if (vm->interrupted || vm->exiting || !vm->raised) return false;
+    const gr_diagnostic *d = vm->report.first;
+    while (d && d->severity != GR_SEVERITY_ERROR) d = d->next;
+    gr_buffer_puts(message, d ? d->message : "there is not enough memory");
+    gr_report_clear(&vm->report);
+    vm->raised = false;
+    return true;
+}
+
+/* ---- what the core says ----------------------------------------------------------------------- */
+
+static gr_diagnostic_id id_of(ad_status status) {
+    switch (status) {
+    case AD_ERR_MEMORY: return GR_E_out_of_memory;
+    case AD_ERR_SHAPE: return GR_E_shapes_differ;
+    case AD_ERR_GUARD: return GR_E_broadcast_guard;
+    case AD_ERR_INDEX: return GR_E_bad_index;
+    case AD_ERR_UNTRACKED: return GR_E_untracked;
+    case AD_ERR_STALE: return GR_E_stale;
+    case AD_ERR_NODIFF: return GR_E_not_differentiable;
+    case AD_ERR_DEGENERATE: return GR_E_degenerate;
+    case AD_ERR_NUMERIC: return GR_E_numeric_failure;
+    default: return GR_E_wrong_value;
+    }
+}
+
+static uint32_t line_of_src(gr_vm *vm, uint32_t src, const gr_source **source, gr_span *span) {
+    uint32_t pc;
+    gr_proto *p = gr_src_decode(vm, src & 0x7fffffffu, &pc);
+    if (!p) return 0;
+    *source = p->source;
+    *span = gr_proto_span(p, pc, 0);
+    return gr_source_line(p->source, span->begin);
+}
+
+static gr_diagnostic *raise_stale(gr_vm *vm, const ad_error *e) {
+    const gr_source *s1, *s2;
+    gr_span made, changed;
+    uint32_t l1 = line_of_src(vm, e->src_numerator, &s1, &made);
+    uint32_t l2 = line_of_src(vm, e->src_change, &s2, &changed);
+    gr_diagnostic *d;
+    if (!l1 || !l2) return gr_raise(vm, GR_E_stale, "%s", e->message);
+    if (s1 == s2)
+        d = gr_raise(vm, GR_E_stale, "this was computed in line %u, before line %u changed the "
+                                     "denominator", l1, l2);
+    else
+        d = gr_raise(vm, GR_E_stale, "this was computed at %s:%u, before %s:%u changed the "
+                                     "denominator", s1->name, l1, s2->name, l2);
+    gr_diag_also(d, s1, made, "computed here");
+    gr_diag_also(d, s2, changed, "changed here");
+    gr_diag_help(d, "%s", e->hint[0] ? e->hint : "compute the numerator again after the change");
+    return d;
+}
+
+static void describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
+    const gr_source *source, *born;
+    gr_span span = gr_operand_span(vm, k + 1, &source), made;
+    if (user_frame(vm) != &vm->frames[vm->frame_count - 1]) return;
+    gr_buffer text;
+    gr_buffer_init(&text, vm->ctx);
+    gr_describe(vm, &text, v);
+    ad_entry_info info;
+    if (v.kind <= AD_TENSOR && v.node && ad_entry(vm->ctx, v.node, &info)) {
+        uint32_t line = line_of_src(vm, info.src, &born, &made);
+        if (line)
+            gr_buffer_printf(&text, ", %smade at %s:%u", info.is_leaf ? "param, " : "", born->name,
+                             line);
+    }
+    gr_diag_also(d, source, span, "%s", text.text ? text.text : "");
+    gr_buffer_free(&text);
+}
+
+/* "`h @ W2` multiplies [32, 784] by [64, 10]; 784 must equal 64" */
+gr_diagnostic *gr_raise_operands(gr_vm *vm, ad_status status, uint32_t n, const gr_value *operands) {
+    if (status != AD_ERR_SHAPE && status != AD_ERR_GUARD) return gr_raise_core(vm, NULL, status);
+    const ad_error *e = ad_last_error(vm->ctx);
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, 0, &source);
+    size_t length = span.end - span.begin;
+    gr_diagnostic *d;
+    if (source && length && length <= 60 && !memchr(source->text + span.begin, '\n', length))
+        d = gr_raise(vm, id_of(status), "`%.*s`: %s", (int)length, source->text + span.begin,
+                     e->message);
+    else
+        d = gr_raise(vm, id_of(status), "%s", e->message);
+    for (uint32_t k = 0; d && k < n && k < 3; k++) describe_operand(vm, d, k, operands[k]);
+    if (e->hint[0]) gr_diag_help(d, "%s", e->hint);
+    return d;
+}
+
+gr_diagnostic *gr_raise_core(gr_vm *vm, const gr_call *call, ad_status status) {
+    const ad_error *e = ad_last_error(vm->ctx);
+    if (vm->raised || status == AD_ERR_CALLBACK) { /* the callback has told why */
+        if (!vm->raised) gr_raise(vm, GR_E_internal, "a callback failed and did not say why");
+        return NULL;
+    }
+    if (status == AD_ERR_INTERRUPT) {
+        *ad_interrupt_flag(vm->ctx) = 0;
+        vm->interrupted = true;
+        return gr_raise(vm, GR_E_interrupted, "interrupted");
+    }
+    if (status == AD_ERR_STALE) return raise_stale(vm, e);
+    gr_diagnostic *d;
+    if (call && e->operand >= 0)
+        d = gr_raise_argument(vm, call, (uint32_t)e->operand, id_of(status), "%s", e->message);
+    else
+        d = gr_raise(vm, id_of(status), "%s", e->message);
+    if (e->hint[0]) gr_diag_help(d, "%s", e->hint);
+    return d;
+}
+
+/* ---- names ------------------------------------------------------------------------------------ */
+
+const char *gr_nearest(const char *name, size_t count, const char *const *names) {
+    gr_suggestion s = gr_suggest_begin(name, strlen(name));
+    for (size_t i = 0; i < count; i++) gr_suggest_offer(&s, names[i], strlen(names[i]));
+    return s.best;
+}

@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: MIT */
+/* Making values from registers and taking them apart: tensors, patterns, what `for` runs through. */
+#include "format.h"
+#include "structure.h"
+#include "vm_state.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* ---- tensors ---------------------------------------------------------------------------------- */
+
+static bool odd_item(gr_vm *vm, size_t i, gr_value v, gr_value first) {
+    gr_buffer what;
+    gr_buffer_init(&what, vm->ctx);
+    gr_describe(vm, &what, v);
+    gr_diagnostic *d;
+    if (i == 0)
+        d = gr_raise(vm, GR_E_ragged_tensor, "a tensor is made of numbers; item 0 is %s",
+                     what.text ? what.text : "something else");
+    else
+        d = gr_raise(vm, GR_E_ragged_tensor, "item %zu is %s, but item 0 is a %s", i,
+                     what.text ? what.text : "something else", gr_kind_name(first));
+    if (!gr_is_numeric(v)) gr_diag_help(d, "a list of these is written with `( )`");
+    gr_buffer_free(&what);
+    return false;
+}
+
+static bool all_plain(size_t count, const gr_value *items, uint64_t head) {
+    for (size_t i = 0; i < count; i++)
+        if (items[i].head != head) return false;
+    return true;
+}
+
+static bool plain_tensor(gr_vm *vm, size_t count, const gr_value *items, ad_dtype dtype,
+                         gr_value *out) {
+    int64_t dims = (int64_t)count;
+    ad_tensor *t = ad_tensor_new(vm->ctx, dtype, 1, &dims);
+    if (!t) {
+        gr_raise_core(vm, NULL, ad_last_error(vm->ctx)->status);
+        return false;
+    }
+    if (dtype == AD_F64)
+        for (size_t i = 0; i < count; i++) ((double *)t->data)[i] = items[i].num;
+    else if (dtype == AD_F32)
+        for (size_t i = 0; i < count; i++) ((float *)t->data)[i] = (float)items[i].num;
+    else
+        for (size_t i = 0; i < count; i++) ((uint8_t *)t->data)[i] = items[i].num != 0;
+    if (dtype != AD_BOOL8) ad_tensor_quiet(t);
+    *out = ad_wrap(t);
+    return true;
+}
+
+static bool same_shape(gr_value a, gr_value b) {
+    if (a.kind != b.kind) return false;
+    if (a.kind != AD_TENSOR) return true;
+    if (a.tensor->rank != b.tensor->rank) return false;
+    return memcmp(a.tensor->dims, b.tensor->dims, a.tensor->rank * sizeof(int64_t)) == 0;
+}
+
+bool gr_make_tensor(gr_vm *vm, uint32_t src, size_t count, const gr_value *items, gr_value *out) {
+    if (all_plain(count, items, 0))
+        return plain_tensor(vm, count, items, ad_default_dtype(vm->ctx), out);
+    if (all_plain(count, items, AD_BOOL)) return plain_tensor(vm, count, items, AD_BOOL8, out);
+    for (size_t i = 0; i < count; i++)
+        if (!gr_is_numeric(items[i]) || !same_shape(items[i], items[0]))
+            return odd_item(vm, i, items[i], items[0]);
+    if (!gr_join(vm, src, true, count, items, 0, out)) return false;
+    vm->dirty |= out->node != 0;
+    return true;
+}
+
+/* ---- patterns --------------------------------------------------------------------------------- */
+
+static bool wrong_count(gr_vm *vm, const gr_descriptor *d, size_t count, const char *what) {
+    uint32_t wanted = d->count - (d->flag ? 1 : 0);
+    gr_diagnostic *e = gr_raise(vm, GR_E_cannot_unpack,
+                                "the pattern has %s%u name%s, the %s has %zu item%s",
+                                d->flag ? "at least " : "", wanted, wanted == 1 ? "" : "s", what,
+                                count, count == 1 ? "" : "s");
+    if (!d->flag && count > wanted) gr_diag_help(e, "`(a, ...rest)` takes the others as a tuple");
+    return false;
+}
+
+static bool count_fits(const gr_descriptor *d, size_t count) {
+    return d->flag ? count + 1 >= d->count : count == d->count;
+}
+
+static bool unpack_tuple(gr_vm *vm, gr_value v, const gr_descriptor *d, gr_value *to) {
+    const gr_tuple *t = gr_as_tuple(v);
+    if (!count_fits(d, t->count)) return wrong_count(vm, d, t->count, "tuple");
+    uint32_t fixed = d->count - (d->flag ? 1 : 0);
+    for (uint32_t i = 0; i < fixed; i++) gr_replace(vm, &to[i], gr_retain(vm, t->items[i]));
+    if (!d->flag) return true;
+    gr_value rest = gr_tuple_slice(vm, v, fixed, t->count);
+    if (gr_failed(rest)) return false;
+    gr_replace(vm, &to[fixed], rest);
+    return true;
+}
+
+static bool unpack_tensor(gr_vm *vm, gr_value v, const gr_descriptor *d, uint32_t src,
+                          gr_value *to) {
+    size_t count = (size_t)v.tensor->dims[0];
+    if (!count_fits(d, count)) return wrong_count(vm, d, count, "first axis");
+    uint32_t fixed = d->count - (d->flag ? 1 : 0);
+    for (uint32_t i = 0; i < d->count; i++) {
+        ad_index ix = {.kind = AD_IX_AT, .at = i};
+        if (i == fixed) ix = (ad_index){.kind = AD_IX_SLICE, .has_start = true, .at = i};
+        gr_value item;
+        if (!gr_check(vm, NULL, ad_index_get(vm->ctx, v, 1, &ix, src, &item))) return false;
+        gr_replace(vm, &to[i], item);
+    }
+    return true;
+}
+
+bool gr_unpack(gr_vm *vm, gr_value v, const gr_descriptor *d, uint32_t src, gr_value *to) {
+    if (v.kind == GR_TUPLE) return unpack_tuple(vm, v, d, to);
+    if (v.kind == AD_TENSOR) return unpack_tensor(vm, v, d, src, to);
+    gr_raise(vm, GR_E_cannot_unpack, "the pattern takes a tuple apart; this is a %s",
+             gr_kind_name(v));
+    return false;
+}
+
+bool gr_unpack_record(gr_vm *vm, gr_value v, const gr_descriptor *d, gr_value *to) {
+    if (v.kind != GR_RECORD) {
+        gr_raise(vm, GR_E_cannot_unpack, "the pattern takes a record apart; this is a %s",
+                 gr_kind_name(v));
+        return false;
+    }
+    for (uint32_t i = 0; i < d->count; i++) {
+        gr_field_cache cache = {.key = d->fields[i]};
+        gr_value field;
+        if (!gr_get_field(vm, v, &cache, 0, &field)) return false;
+        gr_replace(vm, &to[i], field);
+    }
+    return true;
+}
+
+/* ---- for -------------------------------------------------------------------------------------- */
+
+static bool range_is_whole(gr_vm *vm, const gr_range *r) {
+    if (r->low == trunc(r->low) && r->step == trunc(r->step)) return true;
+    gr_diagnostic *d = gr_raise(vm, GR_E_not_whole, "a range is run through in whole numbers");
+    gr_diag_help(d, "`linspace(start, stop, n)` makes numbers at equal distances");
+    return false;
+}
+
+bool gr_iteration_begin(gr_vm *vm, gr_value v, gr_value *position) {
+    *position = ad_number(0);
+    switch (v.kind) {
+    case GR_RANGE: return range_is_whole(vm, gr_as_range(v));
+    case GR_TUPLE:
+    case GR_RECORD:
+    case GR_STRING:
+    case AD_TENSOR: return true;
+    default: break;
+    }
+    gr_diagnostic *d = gr_raise(vm, GR_E_not_iterable, "a %s has no items to run through",
+                                gr_kind_name(v));
+    if (v.kind == AD_NUMBER) gr_diag_help(d, "`0..n` runs from 0 to n - 1");
+    return false;
+}
+
+static gr_value next_field(gr_vm *vm, gr_value r, uint32_t i) {
+    gr_value pair[2] = {gr_of_kind(GR_STRING, gr_record_key(r, i)), gr_record_value(r, i)};
+    gr_retain(vm, pair[0]);
+    gr_retain(vm, pair[1]);
+    return gr_tuple_of(vm, 2, pair);
+}
+
+static gr_value next_character(gr_vm *vm, gr_value v, size_t at, double *next) {
+    const gr_string *s = gr_as_string(v);
+    size_t end = at + 1;
+    while (end < s->length && ((unsigned char)s->bytes[end] & 0xc0) == 0x80) end++;
+    *next = (double)end;
+    return gr_string_new(vm, s->bytes + at, end - at);
+}
+
+static int give(gr_vm *vm, gr_value *item, gr_value v) {
+    if (gr_failed(v)) return -1;
+    gr_replace(vm, item, v);
+    return 1;
+}
+
+int gr_iteration_next(gr_vm *vm, gr_value *state, gr_value *item, uint32_t src) {
+    double *position = &state[1].num;
+    size_t at = (size_t)*position;
+    double next = *position + 1;
+    gr_value v;
+    switch (state[0].kind) {
+    case GR_RANGE: {
+        const gr_range *r = gr_as_range(state[0]);
+        double x = r->low + *position * r->step;
+        if (!(r->step > 0 ? x < r->high : x > r->high)) return 0;
+        v = ad_number(x);
+        break;
+    }
+    case GR_TUPLE:
+        if (at >= gr_as_tuple(state[0])->count) return 0;
+        v = gr_retain(vm, gr_as_tuple(state[0])->items[at]);
+        break;
+    case GR_RECORD:
+        if (at >= gr_record_count(state[0])) return 0;
+        v = next_field(vm, state[0], (uint32_t)at);
+        break;
+    case GR_STRING:
+        if (at >= gr_as_string(state[0])->length) return 0;
+        v = next_character(vm, state[0], at, &next);
+        break;
+    default: {
+        if ((int64_t)at >= state[0].tensor->dims[0]) return 0;
+        ad_index ix = {.kind = AD_IX_AT, .at = *position};
+        if (!gr_check(vm, NULL, ad_index_get(vm->ctx, state[0], 1, &ix, src, &v))) return -1;
+        vm->dirty |= v.node != 0;
+        break;
+    }
+    }
+    *position = next;
+    return give(vm, item, v);
+}

@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* Operators on what is not two plain numbers: tracked numbers, tensors, structures, everything else. */
+#include "structure.h"
+#include "vm_state.h"
+
+#include <string.h>
+
+static const char *symbol(ad_op op) {
+    switch (op) {
+    case AD_OP_ADD: return "+";
+    case AD_OP_SUB: return "-";
+    case AD_OP_MUL: return "*";
+    case AD_OP_DIV: return "/";
+    case AD_OP_MOD: return "%";
+    case AD_OP_POW: return "^";
+    case AD_OP_NEG: return "-";
+    case AD_OP_LT: return "<";
+    case AD_OP_LE: return "<=";
+    case AD_OP_GT: return ">";
+    case AD_OP_GE: return ">=";
+    case AD_OP_AND: return "and";
+    case AD_OP_OR: return "or";
+    case AD_OP_NOT: return "not";
+    default: return "==";
+    }
+}
+
+static bool wrong_operand(gr_vm *vm, ad_op op, gr_value v, gr_value other) {
+    gr_diagnostic *d = gr_raise(vm, GR_E_wrong_kind, "`%s` does not take a %s", symbol(op),
+                                gr_kind_name(v));
+    if (op == AD_OP_ADD && v.kind == GR_STRING)
+        gr_diag_help(d, other.kind == GR_STRING ? "`++` joins strings"
+                                                : "`str(x)` makes text of a number, `++` joins");
+    else if (op == AD_OP_ADD && v.kind == GR_TUPLE)
+        gr_diag_help(d, "`++` joins tuples");
+    else if (v.kind == GR_FUNCTION)
+        gr_diag_help(d, "a function is called with `( )`");
+    return false;
+}
+
+static bool is_operand(gr_value v) { return gr_is_numeric(v) || gr_is_structure(v); }
+
+static gr_value plain(gr_value v) { return v.head == AD_BOOL ? ad_number(v.num) : v; }
+
+static bool two_numbers(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value b, gr_value *out) {
+    ad_status s = ad_apply2(vm->ctx, op, src, plain(a), plain(b), out);
+    if (s == AD_OK) {
+        vm->dirty |= out->head > AD_BOOL;
+        return true;
+    }
+    gr_value in[2] = {a, b};
+    gr_raise_operands(vm, s, 2, in);
+    return false;
+}
+
+static bool apply(gr_vm *vm, ad_op op, uint32_t src, int n, const gr_value *in, gr_value *out) {
+    ad_status s = ad_apply(vm->ctx, op, src, n, in, NULL, out);
+    if (s == AD_OK) {
+        vm->dirty |= out->node != 0;
+        return true;
+    }
+    gr_raise_operands(vm, s, (uint32_t)n, in);
+    return false;
+}
+
+bool gr_arithmetic(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value b, gr_value *out) {
+    if (a.kind <= AD_BOOL && b.kind <= AD_BOOL) return two_numbers(vm, op, src, a, b, out);
+    gr_value in[2] = {a, b};
+    if (gr_is_numeric(a) && gr_is_numeric(b)) return apply(vm, op, src, 2, in, out);
+    if (!is_operand(a)) return wrong_operand(vm, op, a, b);
+    if (!is_operand(b)) return wrong_operand(vm, op, b, a);
+    return gr_structure_apply(vm, op, src, 2, in, NULL, out);
+}
+
+bool gr_unary(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value *out) {
+    if (op == AD_OP_NOT && a.kind == AD_BOOL) {
+        *out = ad_bool(a.num == 0);
+        return true;
+    }
+    if (op == AD_OP_NOT && !(a.kind == AD_TENSOR && a.tensor->dtype == AD_BOOL8) &&
+        !gr_is_structure(a))
+        return wrong_operand(vm, op, a, a);
+    gr_value in = plain(a);
+    if (gr_is_numeric(a)) return apply(vm, op, src, 1, &in, out);
+    if (!is_operand(a)) return wrong_operand(vm, op, a, a);
+    return gr_structure_apply(vm, op, src, 1, &a, NULL, out);
+}
+
+bool gr_matmul(gr_vm *vm, uint32_t src, gr_value a, gr_value b, gr_value *out) {
+    gr_value in[2] = {a, b};
+    for (int k = 0; k < 2; k++)
+        if (in[k].kind != AD_TENSOR) {
+            gr_diagnostic *d = gr_raise(vm, GR_E_wrong_kind, "`@` multiplies tensors; this is a %s",
+                                        gr_kind_name(in[k]));
+            if (in[k].kind == AD_NUMBER) gr_diag_help(d, "`*` multiplies by a number");
+            return false;
+        }
+    if (!vm->op_matmul) vm->op_matmul = ad_op_find("matmul");
+    return apply(vm, vm->op_matmul, src, 2, in, out);
+}
+
+/* ---- comparisons ------------------------------------------------------------------------------ */
+
+static bool holds(ad_op op, double a, double b) {
+    switch (op) {
+    case AD_OP_EQ: return a == b;
+    case AD_OP_NE: return a != b;
+    case AD_OP_LT: return a < b;
+    case AD_OP_LE: return a <= b;
+    case AD_OP_GT: return a > b;
+    default: return a >= b;
+    }
+}
+
+static double order_strings(const gr_string *a, const gr_string *b) {
+    size_t n = a->length < b->length ? a->length : b->length;
+    int c = n ? memcmp(a->bytes, b->bytes, n) : 0;
+    if (c) return c;
+    return a->length < b->length ? -1 : a->length > b->length;
+}
+
+static bool compare_whole(gr_vm *vm, ad_op op, gr_value a, gr_value b, gr_value *out) {
+    bool equal;
+    if (!gr_equal(vm, a, b, &equal)) return false;
+    *out = ad_bool(equal == (op == AD_OP_EQ));
+    return true;
+}
+
+bool gr_compare(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value b, gr_value *out) {
+    if (a.kind <= AD_BOOL && b.kind <= AD_BOOL) {
+        *out = ad_bool(holds(op, a.num, b.num));
+        return true;
+    }
+    gr_value in[2] = {plain(a), plain(b)};
+    if (gr_is_numeric(a) && gr_is_numeric(b)) return apply(vm, op, src, 2, in, out);
+    bool leafwise = (gr_is_structure(a) && gr_is_numeric(b)) ||
+                    (gr_is_numeric(a) && gr_is_structure(b));
+    if ((op == AD_OP_EQ || op == AD_OP_NE) && !leafwise) return compare_whole(vm, op, a, b, out);
+    if (a.kind == GR_STRING && b.kind == GR_STRING) {
+        *out = ad_bool(holds(op, order_strings(gr_as_string(a), gr_as_string(b)), 0));
+        return true;
+    }
+    if (!is_operand(a)) return wrong_operand(vm, op, a, b);
+    if (!is_operand(b)) return wrong_operand(vm, op, b, a);
+    return gr_structure_apply(vm, op, src, 2, in, NULL, out);
+}
+
+/* ---- logic ------------------------------------------------------------------------------------ */
+
+static bool is_mask(gr_value v) { return v.kind == AD_TENSOR && v.tensor->dtype == AD_BOOL8; }
+
+bool gr_logical(gr_vm *vm, bool and, uint32_t src, gr_value a, gr_value b, gr_value *out) {
+    ad_op op = and ? AD_OP_AND : AD_OP_OR;
+    gr_value in[2] = {a, b};
+    for (int k = 0; k < 2; k++)
+        if (in[k].kind != AD_BOOL && !is_mask(in[k]))
+            return wrong_operand(vm, op, in[k], in[1 - k]);
+    if (a.kind == AD_TENSOR || b.kind == AD_TENSOR) return apply(vm, op, src, 2, in, out);
+    *out = ad_bool(and ? a.num != 0 && b.num != 0 : a.num != 0 || b.num != 0);
+    return true;
+}
+
+int gr_condition(gr_vm *vm, gr_value v) {
+    if (v.head == AD_BOOL) return v.num != 0;
+    if (v.kind == AD_BOOL) return v.num != 0;
+    gr_diagnostic *d = gr_raise(vm, GR_E_bad_condition, "a condition must be a bool; this is a %s",
+                                gr_kind_name(v));
+    if (v.kind == AD_TENSOR)
+        gr_diag_help(d, "`all(x)` and `any(x)` make one bool of many, `same(a, b)` compares whole "
+                        "tensors");
+    else if (v.kind == AD_NUMBER)
+        gr_diag_help(d, "`x != 0` makes a bool of a number");
+    else if (v.kind == GR_NIL)
+        gr_diag_help(d, "`x != nil` tells whether there is a value");
+    return -1;
+}
+
+/* ---- ++ --------------------------------------------------------------------------------------- */
+
+bool gr_join_values(gr_vm *vm, gr_value a, gr_value b, gr_value *out) {
+    if (a.kind == GR_STRING && b.kind == GR_STRING) {
+        *out = gr_string_join(vm, a, b);
+    } else if (a.kind == GR_TUPLE && b.kind == GR_TUPLE) {
+        *out = gr_tuple_join(vm, a, b);
+    } else {
+        gr_value odd = a.kind == GR_STRING || a.kind == GR_TUPLE ? b : a;
+        gr_diagnostic *d = gr_raise(vm, GR_E_wrong_kind,
+                                    "`++` joins two strings or two tuples, not a %s with a %s",
+                                    gr_kind_name(a), gr_kind_name(b));
+        if (a.kind == GR_STRING || b.kind == GR_STRING)
+            gr_diag_help(d, "`str(x)` makes text, and so does \"{x}\"");
+        else if (odd.kind == AD_TENSOR)
+            gr_diag_help(d, "`concat((a, b))` joins tensors");
+        gr_release(vm, a);
+        return false;
+    }
+    return !gr_failed(*out);
+}
