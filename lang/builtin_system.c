@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 static bool text_result(gr_vm *vm, gr_call *call, const char *text) {
     call->result = gr_string_text(vm, text);
@@ -34,6 +35,12 @@ static bool gr_b_env(gr_vm *vm, gr_call *call) {
     const char *value = getenv(name);
     ad_mem_put(gr_ctx(vm), name, bytes);
     return !value || text_result(vm, call, value); /* else nil */
+}
+
+static bool gr_b_is_terminal(gr_vm *vm, gr_call *call) {
+    (void)vm;
+    call->result = ad_bool(isatty(STDERR_FILENO) == 1);
+    return true;
 }
 
 static bool gr_b_error(gr_vm *vm, gr_call *call) {
@@ -109,6 +116,7 @@ const gr_builtin gr_builtins_system[] = {
     GR_BUILTIN(clock, "", "seconds of a clock that only goes forward"),
     GR_BUILTIN(args, "", "the arguments of the script, a tuple of strings"),
     GR_BUILTIN(env, "name", "a variable of the environment, nil if it is not set"),
+    GR_BUILTIN(is_terminal, "", "whether what printerr writes goes to a terminal"),
     GR_BUILTIN(error, "...text", "ends with an error of this text"),
     GR_BUILTIN(try, "f, ...args",
                "calls f and gives {ok, value, error}: its value, or the first line of its error"),
