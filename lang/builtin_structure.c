@@ -57,7 +57,7 @@ static bool gr_b_close(gr_vm *vm, gr_call *call) {
     bool result;
     if (gr_given(call, 2) && !gr_want_number(vm, call, 2, &rtol)) return false;
     if (gr_given(call, 3) && !gr_want_number(vm, call, 3, &atol)) return false;
-    if (!gr_close(vm, call->args[0], call->args[1], rtol, atol, &result)) return false;
+    if (!gr_nearly_equal(vm, call->args[0], call->args[1], rtol, atol, &result)) return false;
     call->result = ad_bool(result);
     return true;
 }

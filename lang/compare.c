@@ -138,6 +138,6 @@ bool gr_same(gr_vm *vm, gr_value a, gr_value b, bool *out) {
     return ask((comparison){.vm = vm, .question = SAME}, a, b, out);
 }
 
-bool gr_close(gr_vm *vm, gr_value a, gr_value b, double rtol, double atol, bool *out) {
+bool gr_nearly_equal(gr_vm *vm, gr_value a, gr_value b, double rtol, double atol, bool *out) {
     return ask((comparison){.vm = vm, .question = CLOSE, .rtol = rtol, .atol = atol}, a, b, out);
 }

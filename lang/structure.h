@@ -62,6 +62,6 @@ bool gr_equal(gr_vm *vm, gr_value a, gr_value b, bool *out);
 /* same(a, b): kinds and dtypes count too, and nan is the same as nan. */
 bool gr_same(gr_vm *vm, gr_value a, gr_value b, bool *out);
 /* Numerically: |a − b| ≤ atol + rtol · max(|a|, |b|) for every number. */
-bool gr_close(gr_vm *vm, gr_value a, gr_value b, double rtol, double atol, bool *out);
+bool gr_nearly_equal(gr_vm *vm, gr_value a, gr_value b, double rtol, double atol, bool *out);
 
 #endif
