@@ -98,10 +98,11 @@ static double digamma_positive(double x) {
     return s.hi + s.lo;
 }
 
-/* π cot(πx), with an exact reduction. */
+/* π cot(πx), with an exact reduction, also near its zeros. */
 static double pi_cot(double x) {
-    double r = x - rint(x);
-    return PI / ad_s_tan(PI * r);
+    double r = x - rint(x), far = fabs(r);
+    if (far <= 0.25) return PI / ad_s_tan(PI * r);
+    return copysign(PI * ad_s_tan(PI * (0.5 - far)), r);
 }
 
 double ad_s_digamma(double x) {
