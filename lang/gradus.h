@@ -3,9 +3,9 @@
  * gradus.h - embed the interpreter in another program.
  *
  *     ad_ctx *ctx = ad_new(NULL);
- *     gr_vm *vm = gr_open(&(gr_options){.ctx = ctx, .write = to_terminal});
+ *     gr_vm *vm = gr_vm_open(&(gr_options){.ctx = ctx, .write = to_terminal});
  *     if (gr_run_text(vm, "<text>", "print(1 + 1)", 12, 0) != GR_OK) show(gr_vm_report(vm));
- *     gr_close(vm);
+ *     gr_vm_close(vm);
  *     ad_free(ctx);
  *
  * One interpreter, its context and everything in it belong to one thread at a time. What goes wrong
@@ -37,8 +37,8 @@ typedef struct gr_options {
     uint32_t max_c_depth;
 } gr_options;
 
-gr_vm *gr_open(const gr_options *options); /* NULL: not enough memory */
-void gr_close(gr_vm *vm);
+gr_vm *gr_vm_open(const gr_options *options); /* NULL: not enough memory */
+void gr_vm_close(gr_vm *vm);
 
 enum {
     GR_RUN_PROMPT = 1, /* may be incomplete; unknown names are reported when they are reached */

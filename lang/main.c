@@ -207,12 +207,12 @@ static int run_job(const job *j) {
     if (c->seeded) ad_seed(host.ctx, c->seed);
     gr_options options = {.ctx = host.ctx, .write = write_out, .test = run_test, .user = &t,
                           .max_c_depth = (uint32_t)(j->stack / STACK_PER_CALL)};
-    host.vm = gr_open(&options);
+    host.vm = gr_vm_open(&options);
     int status = 1;
     if (host.vm) {
         gr_set_arguments(host.vm, c->argument_count, c->arguments);
         status = act(&host, &t);
-        gr_close(host.vm);
+        gr_vm_close(host.vm);
     }
     signal(SIGINT, SIG_IGN);
     ad_free(host.ctx);

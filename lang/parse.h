@@ -103,9 +103,9 @@ gr_span gr_rest_of_line(const gr_parser *p, uint32_t begin, const char *strip);
 bool gr_enter(gr_parser *p);
 void gr_leave(gr_parser *p);
 
-/* Passes an opening bracket and what it changes; gr_close passes its partner, or fails. */
-bool gr_open(gr_parser *p, bool block);
-bool gr_close(gr_parser *p);
+/* Passes an opening bracket and what it changes; gr_close_bracket passes its partner, or fails. */
+bool gr_open_bracket(gr_parser *p, bool block);
+bool gr_close_bracket(gr_parser *p);
 
 gr_node *gr_make(gr_parser *p, gr_node_kind kind, size_t payload, gr_span span);
 #define GR_MAKE(p, kind, member, span)                                                             \

@@ -114,7 +114,7 @@ static bool place_tuple(gr_parser *p) {
     gr_span opener = p->token.span;
     bool comma = false;
     uint32_t count = 0;
-    if (!gr_open(p, false)) return false;
+    if (!gr_open_bracket(p, false)) return false;
     while (!p->failed && !gr_at(p, GR_T_RPAREN)) {
         push_place(p, true);
         odd_member(p);
@@ -125,7 +125,7 @@ static bool place_tuple(gr_parser *p) {
     if (!p->failed && !count) {
         gr_fail(p, GR_E_bad_derivative, opener, "there is no variable in this denominator");
     }
-    gr_close(p);
+    gr_close_bracket(p);
     return comma || count > 1;
 }
 

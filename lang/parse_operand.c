@@ -175,7 +175,7 @@ static gr_node *comprehension(gr_parser *p, bool tuple, uint32_t begin) {
     if (p->failed || second_clause(p)) return NULL;
     if (!gr_expect(p, GR_T_COLON, "`:` and the value of an item")) return NULL;
     gr_node *body = gr_parse_expression(p);
-    if (!body || !gr_close(p)) return NULL;
+    if (!body || !gr_close_bracket(p)) return NULL;
     gr_node *node = GR_MAKE(p, GR_N_COMPREHENSION, comprehension, gr_from(p, begin));
     if (!node) return NULL;
     node->as.comprehension.pattern = pattern;
@@ -198,7 +198,7 @@ static gr_node *reversed_comprehension(gr_parser *p, const gr_node *value, bool 
     p->no_if = false;
     if (source && gr_accept(p, GR_T_IF)) gr_parse_expression(p);
     gr_span clause = gr_from(p, clause_begin);
-    if (p->failed || second_clause(p) || !gr_close(p)) return NULL;
+    if (p->failed || second_clause(p) || !gr_close_bracket(p)) return NULL;
     gr_diagnostic *d = gr_complain(p, GR_E_foreign_habit, word,
                                    "the `for` of a comprehension stands before the value");
     gr_suggest_code(p, d, tuple ? "(for %.*s: %.*s)" : "[for %.*s: %.*s]", GR_TEXT(p, clause),
@@ -229,7 +229,7 @@ static void foreign_matrix(gr_parser *p, gr_span opener) {
 
 static gr_node *tensor(gr_parser *p) {
     gr_span opener = p->token.span;
-    if (!gr_open(p, false)) return NULL;
+    if (!gr_open_bracket(p, false)) return NULL;
     if (gr_at(p, GR_T_FOR)) return comprehension(p, false, opener.begin);
     size_t mark = p->scratch.size;
     gr_node *first = gr_at(p, GR_T_RBRACKET) ? NULL : item(p);
@@ -239,7 +239,7 @@ static gr_node *tensor(gr_parser *p) {
     bool comma;
     bool ok = !p->failed && items(p, GR_T_RBRACKET, first, &comma);
     if (ok && !gr_at(p, GR_T_RBRACKET) && !p->token.line_start) foreign_matrix(p, opener);
-    if (!ok || !gr_close(p)) {
+    if (!ok || !gr_close_bracket(p)) {
         p->scratch.size = mark;
         return NULL;
     }
@@ -249,7 +249,7 @@ static gr_node *tensor(gr_parser *p) {
 /* (a) is a itself; (x, y) => e is another language's function. */
 gr_node *gr_parse_parenthesis(gr_parser *p) {
     uint32_t begin = p->token.span.begin;
-    if (!gr_open(p, false)) return NULL;
+    if (!gr_open_bracket(p, false)) return NULL;
     if (gr_at(p, GR_T_FOR)) return comprehension(p, true, begin);
     size_t mark = p->scratch.size;
     gr_node *first = gr_at(p, GR_T_RPAREN) ? NULL : item(p);
@@ -264,7 +264,7 @@ gr_node *gr_parse_parenthesis(gr_parser *p) {
                                    "an assignment is a statement and has no value");
         gr_diag_help(d, "compare with `==`, or assign on a line of its own");
     }
-    if (!gr_close(p)) {
+    if (!gr_close_bracket(p)) {
         p->scratch.size = mark;
         return NULL;
     }
@@ -383,10 +383,10 @@ gr_node *gr_parse_record(gr_parser *p) {
     if (looks_like_block(p)) return block_as_record(p);
     uint32_t begin = p->token.span.begin;
     size_t mark = p->scratch.size;
-    if (!gr_open(p, false)) return NULL;
+    if (!gr_open_bracket(p, false)) return NULL;
     while (!gr_at(p, GR_T_RBRACE) && record_field(p) && gr_accept(p, GR_T_COMMA)) {
     }
-    if (p->failed || !gr_close(p)) {
+    if (p->failed || !gr_close_bracket(p)) {
         p->scratch.size = mark;
         return NULL;
     }
@@ -437,10 +437,10 @@ static gr_node *call(gr_parser *p, gr_node *callee, uint32_t begin) {
     size_t mark = p->scratch.size;
     gr_span brackets = p->token.span;
     bool named = false;
-    if (!gr_open(p, false)) return NULL;
+    if (!gr_open_bracket(p, false)) return NULL;
     while (!gr_at(p, GR_T_RPAREN) && argument(p, &named) && gr_accept(p, GR_T_COMMA)) {
     }
-    if (p->failed || !gr_close(p)) {
+    if (p->failed || !gr_close_bracket(p)) {
         p->scratch.size = mark;
         return NULL;
     }
@@ -532,12 +532,12 @@ static bool index_item(gr_parser *p) {
 gr_node *gr_parse_index(gr_parser *p, gr_node *object, uint32_t begin) {
     size_t mark = p->scratch.size;
     gr_span brackets = p->token.span, whole = {begin, p->last_end}, slice = p->slice;
-    if (!gr_open(p, false)) return NULL;
+    if (!gr_open_bracket(p, false)) return NULL;
     p->slice = (gr_span){0, 0};
     if (gr_at(p, GR_T_RBRACKET)) gr_expected(p, "an index");
     while (!gr_at(p, GR_T_RBRACKET) && index_item(p) && gr_accept(p, GR_T_COMMA)) {
     }
-    if (p->failed || !gr_close(p)) {
+    if (p->failed || !gr_close_bracket(p)) {
         p->scratch.size = mark;
         return NULL;
     }

@@ -53,7 +53,7 @@ static gr_node *pattern_tuple(gr_parser *p) {
     uint32_t begin = p->token.span.begin;
     size_t mark = p->scratch.size;
     bool comma = false;
-    if (!gr_open(p, false)) return NULL;
+    if (!gr_open_bracket(p, false)) return NULL;
     while (!p->failed && !gr_at(p, GR_T_RPAREN)) {
         gr_node *item = gr_at(p, GR_T_SPREAD) ? pattern_rest(p) : gr_parse_pattern(p);
         if (!item) break;
@@ -63,7 +63,7 @@ static gr_node *pattern_tuple(gr_parser *p) {
         comma = gr_accept(p, GR_T_COMMA);
         if (!comma) break;
     }
-    if (p->failed || !gr_close(p)) {
+    if (p->failed || !gr_close_bracket(p)) {
         p->scratch.size = mark;
         return NULL;
     }
@@ -102,10 +102,10 @@ static bool pattern_field(gr_parser *p) {
 static gr_node *pattern_record(gr_parser *p) {
     uint32_t begin = p->token.span.begin;
     size_t mark = p->scratch.size;
-    if (!gr_open(p, false)) return NULL;
+    if (!gr_open_bracket(p, false)) return NULL;
     while (!gr_at(p, GR_T_RBRACE) && pattern_field(p) && gr_accept(p, GR_T_COMMA)) {
     }
-    if (p->failed || !gr_close(p)) {
+    if (p->failed || !gr_close_bracket(p)) {
         p->scratch.size = mark;
         return NULL;
     }
@@ -187,10 +187,10 @@ const gr_signature *gr_parse_signature(gr_parser *p) {
     }
     size_t mark = p->scratch.size;
     bool any = false;
-    if (!gr_open(p, false)) return NULL;
+    if (!gr_open_bracket(p, false)) return NULL;
     while (!gr_at(p, GR_T_RBRACKET) && dim(p, &any) && gr_accept(p, GR_T_COMMA)) {
     }
-    if (p->failed || !gr_close(p)) {
+    if (p->failed || !gr_close_bracket(p)) {
         p->scratch.size = mark;
         return NULL;
     }
@@ -259,10 +259,10 @@ bool gr_parse_parameters(gr_parser *p, gr_fn *fn) {
     }
     size_t mark = p->scratch.size;
     bool defaults = false, rest = false;
-    if (!gr_open(p, false)) return false;
+    if (!gr_open_bracket(p, false)) return false;
     while (!gr_at(p, GR_T_RPAREN) && parameter(p, &defaults, &rest) && gr_accept(p, GR_T_COMMA)) {
     }
-    if (p->failed || !gr_close(p)) {
+    if (p->failed || !gr_close_bracket(p)) {
         p->scratch.size = mark;
         return false;
     }

@@ -171,9 +171,9 @@ gr_node *gr_parse_block(gr_parser *p, const char *after) {
         return NULL;
     }
     uint32_t begin = p->token.span.begin;
-    if (!gr_open(p, true)) return NULL;
+    if (!gr_open_bracket(p, true)) return NULL;
     gr_node *block = gr_parse_statements(p, true);
-    if (!gr_close(p) || !block) return NULL;
+    if (!gr_close_bracket(p) || !block) return NULL;
     block->span = gr_from(p, begin);
     return block;
 }

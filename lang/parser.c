@@ -192,7 +192,7 @@ bool gr_enter(gr_parser *p) {
 
 void gr_leave(gr_parser *p) { p->nesting--; }
 
-bool gr_open(gr_parser *p, bool block) {
+bool gr_open_bracket(gr_parser *p, bool block) {
     if (p->failed || !gr_enter(p)) return false;
     p->open[p->open_count++] = (gr_opener){.span = p->token.span,
                                            .kind = p->token.kind,
@@ -233,7 +233,7 @@ static void report_unclosed(gr_parser *p, const gr_opener *opener) {
     gr_diag_also(d, p->source, opener->span, "the bracket begins here");
 }
 
-bool gr_close(gr_parser *p) {
+bool gr_close_bracket(gr_parser *p) {
     if (p->failed) return false;
     const gr_opener opener = p->open[p->open_count - 1];
     if (!gr_at(p, partner(opener.kind))) {

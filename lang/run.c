@@ -12,7 +12,7 @@
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
-gr_vm *gr_open(const gr_options *options) {
+gr_vm *gr_vm_open(const gr_options *options) {
     gr_vm *vm = ad_mem_get(options->ctx, sizeof *vm);
     if (!vm) return NULL;
     memset(vm, 0, sizeof *vm);
@@ -28,7 +28,7 @@ gr_vm *gr_open(const gr_options *options) {
     gr_report_init(&vm->report, vm->ctx);
     vm->names = gr_names_new(vm->ctx);
     if (vm->names && gr_library_open(vm)) return vm;
-    gr_close(vm);
+    gr_vm_close(vm);
     return NULL;
 }
 
@@ -60,7 +60,7 @@ static void free_name_strings(gr_vm *vm) {
         ad_mem_put(vm->ctx, vm->name_strings, vm->name_string_room * sizeof *vm->name_strings);
 }
 
-void gr_close(gr_vm *vm) {
+void gr_vm_close(gr_vm *vm) {
     if (!vm) return;
     ad_ctx *ctx = vm->ctx;
     gr_release(vm, vm->answer);

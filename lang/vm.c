@@ -911,7 +911,7 @@ dispatch:
                     POLL();
                     gr_value *args = A + 1;
                     closure->function.object.refs++;
-                    SLOW(gr_enter(vm, closure, args, A));
+                    SLOW(gr_frame_enter(vm, closure, args, A));
                     RELOAD();
                     NEXT;
                 }
@@ -930,7 +930,7 @@ dispatch:
                           !((p->flags & GR_PROTO_ELEMENTWISE) && A[1].kind == AD_TENSOR))) {
                 POLL();
                 A->head = 0;
-                SLOW(gr_enter(vm, closure, A + 1, A));
+                SLOW(gr_frame_enter(vm, closure, A + 1, A));
                 RELOAD();
                 NEXT;
             }
@@ -1072,7 +1072,7 @@ bool gr_run_proto(gr_vm *vm, gr_proto *p, gr_value *out) {
         if (closure) gr_release(vm, gr_of_kind(GR_FUNCTION, closure));
         return false;
     }
-    if (!gr_enter(vm, closure, top + 1, top)) return false;
+    if (!gr_frame_enter(vm, closure, top + 1, top)) return false;
     vm->frames[vm->frame_count - 1].flags |= GR_FRAME_ENTRY;
     bool ok = gr_interpret(vm, out);
     if (outer) vm->segment = outer;

@@ -64,7 +64,7 @@ static uint32_t caller_src(gr_vm *vm, const gr_proto *callee) {
 }
 
 /* `args` hold the arguments already; the frame may have to move to another segment. */
-bool gr_enter(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *result) {
+bool gr_frame_enter(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *result) {
     gr_proto *p = closure->proto;
     gr_value callee = gr_of_kind(GR_FUNCTION, closure);
     gr_segment *outer = vm->segment;
@@ -286,7 +286,7 @@ static gr_called call_closure(gr_vm *vm, gr_value *base, uint32_t argc, const gr
         return GR_CALL_FAILED;
     }
     base->head = 0;
-    if (!gr_enter(vm, closure, args, base)) {
+    if (!gr_frame_enter(vm, closure, args, base)) {
         vm->segment = outer;
         return GR_CALL_FAILED;
     }

@@ -133,7 +133,7 @@ typedef enum gr_called { GR_CALL_FAILED, GR_CALL_DONE, GR_CALL_ENTERED } gr_call
 /* Callee in base[0], arguments behind it; all are taken. DONE: the result is in base[0]. */
 gr_called gr_invoke(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *passed);
 /* A frame for a closure whose arguments are in place; takes the closure. */
-bool gr_enter(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *result);
+bool gr_frame_enter(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *result);
 void gr_pop_frame(gr_vm *vm);
 /* Runs an elementwise function of tensors as a block program; false: it is none, call it. */
 bool gr_call_elementwise(gr_vm *vm, gr_value *base, uint32_t argc, bool *ok);
