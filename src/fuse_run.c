@@ -271,14 +271,23 @@ static void add_stage(job *j, int node, stage *s) {
     j->stage_count++;
 }
 
+static bool dims_match(const ad_tensor *t, const ad_type *type) {
+    return t->rank == type->rank && memcmp(t->dims, type->dims, type->rank * sizeof *t->dims) == 0;
+}
+
 static void open_input(job *j, int node) {
     ad_value v = j->in[node];
     if (!is_tensor(v)) {
         set_uniform(j, node, v.num);
         return;
     }
-    stage *s = &j->stages[j->stage_count];
     if (!(j->p->nodes[node].flags & AD_NODE_READ)) return;
+    if (v.tensor->dtype == j->mode && dims_match(v.tensor, &j->type) && packed(v.tensor) && j->size > 1) {
+        j->at[node] = v.tensor->data; /* the usual case */
+        j->moves[node] = 1;
+        return;
+    }
+    stage *s = &j->stages[j->stage_count];
     if (!open_stage(j, v.tensor, s)) {
         double x = 0; /* of a tensor without elements, too: then nothing is computed */
         if (v.tensor->size) ad_convert(AD_F64, &x, 1, (ad_dtype)v.tensor->dtype, v.tensor->data, 1, 1);
@@ -320,10 +329,6 @@ static void open_node(job *j, int node) {
 }
 
 /* ---- results ------------------------------------------------------------------------------ */
-
-static bool dims_match(const ad_tensor *t, const ad_type *type) {
-    return t->rank == type->rank && memcmp(t->dims, type->dims, type->rank * sizeof *t->dims) == 0;
-}
 
 /* A result that is there already: an operand of the whole shape, or an earlier result. */
 static ad_tensor *shared_result(const job *j, int k, uint8_t dtype) {
@@ -469,6 +474,7 @@ static bool one_shape(const ad_prog *p, const ad_value *in, ad_type *out) {
             return false;
     }
     if (!model) return false;
+    out->dtype = model->dtype;
     out->rank = model->rank;
     out->asked = asked;
     memcpy(out->dims, model->dims, model->rank * sizeof *out->dims);
@@ -522,7 +528,11 @@ ad_status ad_prog_run(ad_ctx *ctx, ad_prog *p, const ad_value *in, ad_value *out
     uint8_t dtype[2 * AD_MAX_OPERANDS + 2];
     ad_status s;
     if (p->row && !p->truths && try_single(ctx, p, in, out, &s)) return s;
-    job j = {.ctx = ctx, .p = p, .in = in};
+    job j; /* not cleared as a whole, which would take longer than four additions */
+    j.ctx = ctx;
+    j.p = p;
+    j.in = in;
+    j.step_count = j.stage_count = 0;
     if (!choose_mode(&j, dtype)) return run_numbers(ctx, p, in, out);
     return run_tensors(&j, dtype, out);
 }
