@@ -57,26 +57,38 @@ ad_status ad_apply1(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value *o
     return x ? push_number(ctx, op, src, x, 0, y, out) : AD_ERR_MEMORY;
 }
 
-ad_status ad_apply2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, ad_value *out) {
-    double y;
-    switch (op) {
-    case AD_OP_ADD: y = a.num + b.num; break;
-    case AD_OP_SUB: y = a.num - b.num; break;
-    case AD_OP_MUL: y = a.num * b.num; break;
-    case AD_OP_DIV: y = a.num / b.num; break;
-    default: y = ad_scalar_value(op, a.num, b.num, 0);
-    }
-    if (gives_bool(op)) {
-        *out = ad_bool(y != 0);
-        return AD_OK;
-    }
+static ad_status record2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, double y,
+                         ad_value *out) {
+    uint32_t x, z;
+    if (!operand_of(ctx, op, a, src, &x) || !operand_of(ctx, op, b, src, &z)) return AD_ERR_MEMORY;
+    return push_number(ctx, op, src, x, z, y, out);
+}
+
+static inline ad_status finish2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, double y,
+                                ad_value *out) {
+    const ad_tape *t = ctx->tape;
     if (!(a.node | b.node) || !ctx->recording) {
         *out = ad_number(y);
         return AD_OK;
     }
-    uint32_t x, z;
-    if (!operand_of(ctx, op, a, src, &x) || !operand_of(ctx, op, b, src, &z)) return AD_ERR_MEMORY;
-    return push_number(ctx, op, src, x, z, y, out);
+    bool plain = a.node && b.node && !ad_is_remnant(t->table[a.node >> SEG_BITS]) &&
+                 !ad_is_remnant(t->table[b.node >> SEG_BITS]);
+    if (AD_LIKELY(plain)) return push_number(ctx, op, src, a.node, b.node, y, out);
+    return record2(ctx, op, src, a, b, y, out);
+}
+
+ad_status ad_apply2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, ad_value *out) {
+    switch (op) {
+    case AD_OP_ADD: return finish2(ctx, op, src, a, b, a.num + b.num, out);
+    case AD_OP_SUB: return finish2(ctx, op, src, a, b, a.num - b.num, out);
+    case AD_OP_MUL: return finish2(ctx, op, src, a, b, a.num * b.num, out);
+    case AD_OP_DIV: return finish2(ctx, op, src, a, b, a.num / b.num, out);
+    default: break;
+    }
+    double y = ad_scalar_value(op, a.num, b.num, 0);
+    if (!gives_bool(op)) return finish2(ctx, op, src, a, b, y, out);
+    *out = ad_bool(y != 0);
+    return AD_OK;
 }
 
 /* The chosen number; the entry remembers the other one too, which is still a path. */

@@ -32,10 +32,12 @@ struct ad_ctx {
 #define AD_PRINTF(a, b) __attribute__((format(printf, a, b)))
 #define AD_LIKELY(x) __builtin_expect(!!(x), 1)
 #define AD_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define AD_INLINE inline __attribute__((always_inline))
 #else
 #define AD_PRINTF(a, b)
 #define AD_LIKELY(x) (x)
 #define AD_UNLIKELY(x) (x)
+#define AD_INLINE inline
 #endif
 
 /* Sets the error and returns `status`. `operand` is the one to blame, or -1. */

@@ -103,7 +103,7 @@ static ad_status vjp_sweep(ad_ctx *ctx, request *q, bool record, bool own, bool 
     s->nwrt = q->n;
     s->wrt = q->wrt;
     s->result = q->result;
-    st = ad_sweep_trace(s, q->ny, q->y);
+    st = ad_sweep_trace(s, q->ny, q->y, record);
     if (st == AD_OK) st = ad_sweep_reverse(s, q->ny, q->y, q->seed);
     *open = s->open;
     ad_sweep_end(s);
@@ -170,7 +170,7 @@ static ad_status jvp_sweep(ad_ctx *ctx, request *q, const ad_value *tangent, boo
     s->linked = false;
     s->nwrt = q->n;
     s->wrt = q->wrt;
-    st = ad_sweep_trace(s, q->ny, q->y);
+    st = ad_sweep_trace(s, q->ny, q->y, true);
     if (st == AD_OK) st = ad_sweep_forward(s, tangent, q->ny, q->y, q->result);
     *open = s->open;
     ad_sweep_end(s);
@@ -347,7 +347,7 @@ bool ad_is_elementwise(ad_ctx *ctx, ad_value y, ad_value leaf) {
     s->nwrt = 1;
     s->wrt = &wrt;
     ad_type shape = ad_type_of(leaf);
-    bool same = ad_sweep_trace(s, 1, &from) == AD_OK;
+    bool same = ad_sweep_trace(s, 1, &from, true) == AD_OK;
     for (uint32_t i = 0; i < s->order_count && same; i++) {
         const ad_page *p = s->order[i];
         const ad_segment *seg = (ad_segment *)ctx->tape->table[p->segment];

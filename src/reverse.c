@@ -50,7 +50,7 @@ static void *slot_of(ad_sweep *s, uint32_t node, bool *ok) {
     return s->record ? (void *)((ad_value *)p->slots + i) : (void *)((uint64_t *)p->slots + i);
 }
 
-static inline void add_number(uint64_t *slot, double g) {
+static AD_INLINE void add_number(uint64_t *slot, double g) {
     double have;
     memcpy(&have, slot, sizeof have);
     if (*slot != AD_UNTOUCHED) g += have;
@@ -58,7 +58,7 @@ static inline void add_number(uint64_t *slot, double g) {
 }
 
 /* To an operand of an entry of page `p`, which often lies in the same page. */
-static inline bool give_number(ad_sweep *s, ad_page *p, uint32_t node, double g) {
+static AD_INLINE bool give_number(ad_sweep *s, ad_page *p, uint32_t node, double g) {
     uint32_t i = node & SEG_MASK;
     if (node >> SEG_BITS == p->segment) {
         if (ad_bit(p->need, i)) add_number((uint64_t *)p->slots + i, g);
@@ -184,7 +184,7 @@ static ad_status give_part(ad_sweep *s, uint32_t node, uint32_t k, ad_value v) {
 
 /* ---- scalar entries ----------------------------------------------------------------------- */
 
-static inline double number_at(const ad_tape *t, uint32_t node) {
+static AD_INLINE double number_at(const ad_tape *t, uint32_t node) {
     return node ? ad_entry_number(ad_at(t, node)) : 0;
 }
 
@@ -211,7 +211,7 @@ static bool back_general(ad_sweep *s, ad_page *p, const tape_entry *e, double g)
     return true;
 }
 
-static inline bool back_number(ad_sweep *s, ad_page *p, const tape_entry *e, double g) {
+static AD_INLINE bool back_number(ad_sweep *s, ad_page *p, const tape_entry *e, double g) {
     const ad_tape *t = s->ctx->tape;
     if (AD_UNLIKELY(s->ctx->sabotage)) return back_general(s, p, e, g);
     switch (e->op) {
@@ -546,11 +546,11 @@ static ad_status take_entry(ad_sweep *s, ad_page *p, uint32_t i) {
 }
 
 /* A scalar entry of a plain sweep that no denominator is: the common case of long chains. */
-static inline bool is_simple(const ad_sweep *s, const ad_page *p, const tape_entry *e, uint32_t i) {
+static AD_INLINE bool is_simple(const ad_sweep *s, const ad_page *p, const tape_entry *e, uint32_t i) {
     return !s->record && e->op < E_LEAF && !(e->flags & F_PAYLOAD) && !ad_bit(p->wrt, i);
 }
 
-static inline ad_status take_simple(ad_sweep *s, ad_page *p, const tape_entry *e, uint32_t i) {
+static AD_INLINE ad_status take_simple(ad_sweep *s, ad_page *p, const tape_entry *e, uint32_t i) {
     uint64_t *slot = (uint64_t *)p->slots + i;
     double g;
     if (*slot == AD_UNTOUCHED) return AD_OK;

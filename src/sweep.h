@@ -32,6 +32,7 @@ struct ad_sweep {
     bool record;          /* adjoints are tracked values */
     bool own;             /* wrt are leaves of a transform */
     bool open;            /* something tracked besides own leaves is behind y */
+    bool loaded;          /* an entry with a payload is behind y */
     bool linked;          /* pass through the link of a parameter's leaf */
     int nwrt;
     const uint32_t *wrt;  /* nodes, 0 where there is nothing to find */
@@ -45,8 +46,9 @@ enum { AD_MAX_ORDER = 64 }; /* sweeps inside sweeps */
 
 ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out);
 void ad_sweep_end(ad_sweep *s);
-/* Marks what `y` depends on and, of that, what depends on a wrt. */
-ad_status ad_sweep_trace(ad_sweep *s, int ny, const uint32_t *y);
+/* Marks what `y` depends on and, of that, what depends on a wrt; among numbers alone everything counts
+ * as needed, unless it has to be exact. */
+ad_status ad_sweep_trace(ad_sweep *s, int ny, const uint32_t *y, bool exact);
 /* Marks all that `y` depends on, down to the ends. */
 ad_status ad_sweep_trace_all(ad_sweep *s, uint32_t y);
 /* Marks visited what was recorded since `mark`, with need; for what a gradient unrolled into. */

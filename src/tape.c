@@ -254,7 +254,15 @@ void ad_retain_slow(ad_ctx *ctx, ad_value v) {
 
 void ad_release_slow(ad_ctx *ctx, ad_value v) {
     if (v.kind == AD_TENSOR) ad_tensor_release(ctx, v.tensor);
-    if (v.node) ad_unhold(ctx, v.node);
+    if (!v.node) return;
+    uintptr_t w = ctx->tape->table[v.node >> SEG_BITS];
+    if (AD_UNLIKELY(ad_is_remnant(w))) {
+        ad_unhold(ctx, v.node);
+        return;
+    }
+    tape_entry *e = &((ad_segment *)w)->e[v.node & SEG_MASK];
+    if (AD_LIKELY(e->held != HELD_MAX)) e->held--;
+    else ad_unhold(ctx, v.node);
 }
 
 /* ---- single entries ----------------------------------------------------------------------- */

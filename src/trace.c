@@ -102,7 +102,7 @@ ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out) {
         *s = (ad_sweep){.ctx = ctx};
     }
     s->record = record;
-    s->own = s->open = s->linked = false;
+    s->own = s->open = s->linked = s->loaded = false;
     s->nwrt = 0;
     s->result = NULL;
     s->heap_count = s->order_count = 0;
@@ -255,15 +255,16 @@ static ad_status visit_operands(ad_sweep *s, uint32_t node) {
 }
 
 /* The same for an operand that is likely to lie in the page at hand. */
-static inline bool visit_near(ad_sweep *s, ad_page *p, uint32_t node) {
+static AD_INLINE bool visit_near(ad_sweep *s, ad_page *p, uint32_t node) {
     if (node >> SEG_BITS != p->segment) return visit(s, node);
     if (node) ad_bit_set(p->visited, node & SEG_MASK);
     return true;
 }
 
-static ad_status visit_entry(ad_sweep *s, ad_page *p, const tape_entry *e, uint32_t i) {
+static AD_INLINE ad_status visit_entry(ad_sweep *s, ad_page *p, const tape_entry *e, uint32_t i) {
     if (e->op < E_LEAF && !(e->flags & F_PAYLOAD))
         return visit_near(s, p, e->a) && visit_near(s, p, e->b) ? AD_OK : AD_ERR_MEMORY;
+    s->loaded = s->loaded || e->flags & F_PAYLOAD;
     return visit_operands(s, p->segment << SEG_BITS | i);
 }
 
@@ -350,14 +351,19 @@ static ad_status go_down(ad_sweep *s) {
     return AD_OK;
 }
 
-ad_status ad_sweep_trace(ad_sweep *s, int ny, const uint32_t *y) {
+ad_status ad_sweep_trace(ad_sweep *s, int ny, const uint32_t *y, bool exact) {
     s->limit = find_limit(s);
     ad_status st = mark_wrt(s);
     for (int i = 0; i < ny && st == AD_OK; i++)
         if (!visit(s, y[i])) st = AD_ERR_MEMORY;
     if (st == AD_OK) st = go_down(s);
     if (st != AD_OK) return st;
-    for (uint32_t i = s->order_count; i-- > 0;) mark_needed(s, s->order[i]);
+    /* Among numbers alone finding out what is needed would cost more than it saves. */
+    for (uint32_t i = s->order_count; i-- > 0;) {
+        ad_page *p = s->order[i];
+        if (s->loaded || exact) mark_needed(s, p);
+        else memcpy(p->need, p->visited, sizeof p->need);
+    }
     return ad_poll(s->ctx);
 }
 
