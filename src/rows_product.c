@@ -64,8 +64,21 @@ static ad_status full_type(ad_ctx *ctx, const ad_type *in, ad_type *full) {
     return s;
 }
 
+/* Two matrices of one dtype: the common case, without a detour. */
+static bool is_plain(const ad_type *a, const ad_type *b) {
+    return a->rank == 2 && b->rank == 2 && a->dtype == b->dtype && a->dtype != AD_BOOL8;
+}
+
 AD_SHAPE(ad_shape_matmul) {
     ad_type full;
+    if (is_plain(&in[0], &in[1]) && in[0].dims[1] == in[1].dims[0]) {
+        out->dtype = in[0].dtype;
+        out->rank = 2;
+        out->asked = 0;
+        out->dims[0] = in[0].dims[0];
+        out->dims[1] = in[1].dims[1];
+        return AD_OK;
+    }
     ad_status s = full_type(c->ctx, in, &full);
     if (s) return s;
     uint32_t gone = in[0].rank == 1 ? 1U << (full.rank - 2) : 0;
@@ -84,7 +97,19 @@ static ad_tensor *factor(ad_ctx *ctx, ad_value v, ad_dtype dtype, bool left) {
     return view;
 }
 
+static ad_status run_plain(const ad_call *c, int strong, const ad_type *type, ad_value *out) {
+    ad_tensor *y = ad_result_new(c->ctx, type);
+    if (y == NULL) return AD_ERR_MEMORY;
+    ad_status s = ad_matmul(c->ctx, c->in[0].tensor, c->in[1].tensor, y, strong);
+    if (s == AD_OK) *out = ad_wrap(y);
+    else ad_tensor_release(c->ctx, y);
+    return s;
+}
+
 static ad_status run_matmul(const ad_call *c, int strong, const ad_type *type, ad_value *out) {
+    const ad_tensor *p = c->in[0].tensor, *q = c->in[1].tensor;
+    if (p->rank == 2 && q->rank == 2 && p->dtype == q->dtype && p->dtype != AD_BOOL8)
+        return run_plain(c, strong, type, out);
     ad_type in[2] = {ad_type_of(c->in[0]), ad_type_of(c->in[1])}, full;
     ad_status s = full_type(c->ctx, in, &full);
     if (s) return s;
