@@ -209,6 +209,7 @@ static bool make_operand(ad_ctx *ctx, text *t, rng *r, domain_call *c) {
     }
     if (!is_number && !take(t, "]")) return false;
     if (n > LARGEST || !by_law(t, r, dims, rank, n, x, c)) return false;
+    if (take(t, "fixed")) c->fixed[c->n] = true;
     c->in[c->n] = is_number ? ad_number(x[0]) : ad_wrap(ad_tensor_from(ctx, AD_F64, rank, dims, x));
     c->n++;
     return true;
