@@ -118,3 +118,24 @@ Test(ops, both_expansions_of_a_partial_agree) {
             }
         }
 }
+
+static void expect_text(const char *row, int operand, const char *expected) {
+    char text[160];
+    size_t n = ad_derivative_text(ad_op_find(row), operand, text, sizeof text);
+    cr_expect_eq(n, strlen(expected));
+    cr_expect_str_eq(text, expected);
+}
+
+Test(ops, derivatives_as_text) {
+    expect_text("tanh", 0, "(1 / cosh(x))^2");
+    expect_text("pow", 0, "b * a^(b - 1)");
+    expect_text("exp", 0, "y");
+    expect_text("atan2", 1, "-(y / hypot(y, x)) / hypot(y, x)");
+    expect_text("floor", 0, "0");
+    expect_text("sum", 0, "");
+    expect_text("exp", 1, "");
+    char text[160];
+    for (int op = 1; ad_op_info((ad_op)op)->flags & AD_ROW_ELEMENTWISE; op++)
+        for (int k = 0; k < ad_op_info((ad_op)op)->min_operands; k++)
+            cr_expect(ad_derivative_text((ad_op)op, k, text, sizeof text) > 0, "%s", ad_op_info((ad_op)op)->name);
+}
