@@ -11,7 +11,7 @@ void gr_path_text(gr_buffer *out, const gr_path *path) {
     if (!path || !path->up) return;
     gr_path_text(out, path->up); /* at most GR_MAX_STRUCTURE_DEPTH levels */
     if (path->field) {
-        gr_buffer_puts(out, ".");
+        if (path->up->up) gr_buffer_puts(out, ".");
         gr_buffer_put(out, path->field->bytes, path->field->length);
     } else {
         gr_buffer_printf(out, "[%zu]", path->index);
@@ -47,6 +47,12 @@ static bool is_variable(const char *p, size_t length) {
     return true;
 }
 
+static bool begins_with_field(const gr_path *path) {
+    if (!path || !path->up) return false;
+    while (path->up->up) path = path->up;
+    return path->field != NULL;
+}
+
 /* "`p[1].W`" where the source calls the tree p, else "`[1].W` on the left". */
 static void put_place(gr_vm *vm, gr_buffer *out, uint32_t place, int k, int n, const gr_path *path) {
     static const char *const ordinals[] = {"first", "second", "third", "fourth",
@@ -57,7 +63,10 @@ static void put_place(gr_vm *vm, gr_buffer *out, uint32_t place, int k, int n, c
     bool named = source && is_variable(source->text + span.begin, span.end - span.begin);
     bool root = !path || !path->up;
     if (named || !root) gr_buffer_puts(out, "`");
-    if (named) gr_buffer_put(out, source->text + span.begin, span.end - span.begin);
+    if (named) {
+        gr_buffer_put(out, source->text + span.begin, span.end - span.begin);
+        if (begins_with_field(path)) gr_buffer_puts(out, ".");
+    }
     gr_path_text(out, path);
     if (named || !root) gr_buffer_puts(out, "`");
     if (named || (n == 1 && !root)) return;

@@ -23,7 +23,7 @@ typedef struct gr_path {
     int depth;
 } gr_path;
 
-/* "[1].W"; nothing for the root. */
+/* "[1].W", "W[0]"; nothing for the root. */
 void gr_path_text(gr_buffer *out, const gr_path *path);
 
 /* Most trees that are walked side by side. */
