@@ -23,11 +23,6 @@ static bool gr_b_clock(gr_vm *vm, gr_call *call) {
     return true;
 }
 
-static bool gr_b_args(gr_vm *vm, gr_call *call) {
-    call->result = gr_retain(vm, gr_arguments(vm));
-    return true;
-}
-
 static bool gr_b_env(gr_vm *vm, gr_call *call) {
     char *name;
     size_t bytes;
@@ -114,7 +109,6 @@ static bool gr_b_help(gr_vm *vm, gr_call *call) {
 
 const gr_builtin gr_builtins_system[] = {
     GR_BUILTIN(clock, "", "seconds of a clock that only goes forward"),
-    GR_BUILTIN(args, "", "the arguments of the script, a tuple of strings"),
     GR_BUILTIN(env, "name", "a variable of the environment, nil if it is not set"),
     GR_BUILTIN(is_terminal, "", "whether what printerr writes goes to a terminal"),
     GR_BUILTIN(error, "...text", "ends with an error of this text"),

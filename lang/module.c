@@ -89,10 +89,13 @@ static bool constant(const char *name, double *out) {
     return false;
 }
 
+/* What the command line gave, a tuple. */
+static bool is_args(const gr_name *name) { return strcmp(name->text, "args") == 0; }
+
 static bool in_prelude(gr_vm *vm, const gr_name *name) {
     double x;
-    return library_file(vm, name) || constant(name->text, &x) || builtin_row(name->text) ||
-           public_row(name->text) != AD_OP_NONE;
+    return library_file(vm, name) || constant(name->text, &x) || is_args(name) ||
+           builtin_row(name->text) || public_row(name->text) != AD_OP_NONE;
 }
 
 static uint32_t pending_slot(gr_vm *vm, gr_module *m, const gr_name *name) {
@@ -220,6 +223,8 @@ bool gr_bind_pending(gr_vm *vm, uint32_t slot) {
         v = library_value(vm, name, file - 1);
     else if (constant(name->text, &x))
         v = ad_number(x);
+    else if (is_args(name))
+        v = gr_retain(vm, gr_arguments(vm));
     else if ((row = builtin_row(name->text)))
         v = gr_native_new(vm, row);
     else
