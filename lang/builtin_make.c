@@ -42,8 +42,8 @@ static bool gr_b_full(gr_vm *vm, gr_call *call) {
     if (!gr_want_dtype(vm, call, 2, &dtype) || !gr_want_number(vm, call, 1, &x)) return false;
     if (call->args[1].kind == AD_BOOL && !gr_given(call, 2)) dtype = AD_BOOL8;
     if (call->args[1].node == 0) return fill(vm, call, dtype, rank, dims, x);
-    ad_arg shape = {.given = true, .count = rank, .ints = dims};
-    return gr_apply_row(vm, call, "expand", 1, &call->args[1], &shape, &call->result);
+    ad_arg shape[AD_MAX_ARGS] = {{.given = true, .count = rank, .ints = dims}};
+    return gr_apply_row(vm, call, "expand", 1, &call->args[1], shape, &call->result);
 }
 
 static bool gr_b_eye(gr_vm *vm, gr_call *call) {

@@ -343,9 +343,9 @@ static bool plain_numbers(gr_vm *vm, size_t count, const gr_value *items, gr_val
 
 static bool join_few(gr_vm *vm, uint32_t src, const char *row, size_t count, const gr_value *items,
                      int64_t axis, gr_value *out) {
-    ad_arg arg = {.given = true, .count = 1, .ints = &axis, .num = (double)axis};
+    ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = 1, .ints = &axis, .num = (double)axis}};
     ad_op op = ad_op_find(row);
-    return raise_core(vm, ad_apply(gr_ctx(vm), op, src, (int)count, items, &arg, out));
+    return raise_core(vm, ad_apply(gr_ctx(vm), op, src, (int)count, items, args, out));
 }
 
 /* Joins runs of AD_MAX_OPERANDS, then what came of them, until one is left. */
@@ -424,9 +424,9 @@ static bool collect_leaf(gr_vm *vm, void *user, const gr_path *path, gr_value le
     if (leaf.kind != AD_TENSOR) return push_to(vm, &f->run, gr_retain(vm, leaf));
     if (!end_run(vm, f)) return false;
     int64_t size = leaf.tensor->size;
-    ad_arg shape = {.given = true, .count = 1, .ints = &size, .num = (double)size};
+    ad_arg shape[AD_MAX_ARGS] = {{.given = true, .count = 1, .ints = &size, .num = (double)size}};
     gr_value flat;
-    if (!raise_core(vm, ad_apply(gr_ctx(vm), ad_op_find("reshape"), f->src, 1, &leaf, &shape, &flat)))
+    if (!raise_core(vm, ad_apply(gr_ctx(vm), ad_op_find("reshape"), f->src, 1, &leaf, shape, &flat)))
         return false;
     return push_to(vm, &f->parts, flat);
 }
