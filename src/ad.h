@@ -302,8 +302,8 @@ const ad_row_info *ad_op_info(ad_op op);
 size_t ad_derivative_text(ad_op op, int operand, char *out, size_t room);
 
 /* Applies an operation. Where no operand is tracked, or recording is off, nothing is recorded. `src`
- * is a number that the caller can turn into a source position. `args` may be NULL where the row has
- * none; `out` has room for the row's results. */
+ * is a number that the caller can turn into a source position. `args` has AD_MAX_ARGS elements, or is
+ * NULL where nothing is given; `out` has room for the row's results. */
 ad_status ad_apply(ad_ctx *ctx, ad_op op, uint32_t src, int n, const ad_value *in, const ad_arg *args,
                    ad_value *out);
 /* The same for one and two numbers, tracked or not, of an elementwise row: the fast way in. */
