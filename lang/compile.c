@@ -348,6 +348,21 @@ static void close_fn(gr_compiler *c, gr_fn_state *fn) {
                    fn->capture_variable_room * sizeof *fn->capture_variables);
 }
 
+/* Straight code of arithmetic and calls: whether it really is elementwise shows when it is called
+ * with a tensor (elementwise.c). */
+static bool looks_elementwise(const gr_proto *p) {
+    if (p->parameter_count == 0 || p->code_count > 128) return false;
+    for (uint32_t i = 0; i < p->code_count; i++) {
+        uint8_t op = p->code[i].op;
+        bool arithmetic = (op >= GR_I_ADD && op <= GR_I_RPOWK) || (op >= GR_I_EQ && op <= GR_I_LOGOR);
+        bool other = op == GR_I_MOVE || op == GR_I_LOADK || op == GR_I_GETGLOBAL || op == GR_I_NEG ||
+                     op == GR_I_GETHELD || op == GR_I_CALL || op == GR_I_CALLG ||
+                     op == GR_I_RELEASE || op == GR_I_RETURN;
+        if (!arithmetic && !other) return false;
+    }
+    return true;
+}
+
 void gr_function_to(gr_compiler *c, gr_node *node, uint32_t reg) {
     gr_proto *p = gr_proto_new(c->vm, c->ast->source), *outer = c->fn->proto;
     if (!p || !gr_proto_grow(c->vm, &outer->children, &outer->child_room, outer->child_count + 1,
@@ -369,6 +384,7 @@ void gr_function_to(gr_compiler *c, gr_node *node, uint32_t reg) {
     c->fn = &state;
     function_body(c, node);
     close_fn(c, &state);
+    if ((p->flags & GR_PROTO_SIMPLE) && looks_elementwise(p)) p->flags |= GR_PROTO_ELEMENTWISE;
     c->placeholder = placeholder;
     gr_emit_wide(c, GR_I_CLOSURE, reg, index, node->span);
 }

@@ -177,6 +177,10 @@ bool gr_update_store(gr_vm *vm, gr_frame *frame, const gr_descriptor *targets, g
 bool gr_partial(gr_vm *vm, const gr_descriptor *d, gr_value *registers, uint32_t src);
 bool gr_prime(gr_vm *vm, gr_value f, uint32_t order, gr_value *out);
 bool gr_gradient(gr_vm *vm, gr_value f, gr_value *out);
+/* ∂E/∂w of any value with respect to any structure of tracked leaves; `names` may be NULL. */
+bool gr_derivative(gr_vm *vm, gr_value e, uint32_t count, const gr_value *wrt,
+                   const gr_place *places, unsigned flags, uint32_t src, gr_value *out);
+bool gr_stop_value(gr_vm *vm, gr_value v, gr_value *out);
 extern const gr_builtin gr_builtins_transform[];
 extern const gr_builtin *const gr_builtin_tables[]; /* of builtin.h, which the tree's names forbid */
 

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * ∂E/∂W for values and structures: the leaves of all denominators go into one sweep. For a number E
+ * the result has the structure of W; for a tensor E each leaf is a Jacobian; a structure E gives the
+ * structure of these.
+ */
+#include "format.h"
+#include "heap_private.h"
+#include "structure.h"
+
+typedef struct leaves {
+    gr_value *in, *out; /* borrowed leaves; derivatives, owned until they are taken */
+    uint32_t count, room, taken;
+    const gr_place *place;
+    gr_value e;
+    uint32_t src;
+    unsigned flags;
+} leaves;
+
+static bool untracked(gr_vm *vm, const gr_place *place, gr_value v) {
+    const char *name = place && place->name ? place->name->text : NULL;
+    gr_diagnostic *d;
+    if (!gr_is_numeric(v)) {
+        gr_raise(vm, GR_E_untracked, "there are no derivatives with respect to a %s",
+                 gr_kind_name(v));
+        return false;
+    }
+    if (name)
+        d = gr_raise(vm, GR_E_untracked,
+                     "`%s` is not tracked, so nothing has a derivative with respect to it", name);
+    else
+        d = gr_raise(vm, GR_E_untracked,
+                     "this is not tracked, so nothing has a derivative with respect to it");
+    if (name) gr_diag_help(d, "`param %s = …` tracks it", name);
+    return false;
+}
+
+/* A variable that was assigned after E was made is not what E was computed from. */
+static bool is_stale(gr_vm *vm, const leaves *l, gr_value leaf) {
+    if (!l->place || !l->place->assigned || l->place->param || !gr_is_numeric(l->e) || !l->e.node)
+        return false;
+    return ad_compare_age(vm->ctx, leaf.node, l->e.node) > 0;
+}
+
+static bool raise_changed(gr_vm *vm, const leaves *l, gr_value leaf) {
+    ad_entry_info e, w;
+    uint32_t pc, made = 0, changed = 0;
+    gr_proto *p;
+    if (ad_entry(vm->ctx, l->e.node, &e) && (p = gr_src_decode(vm, e.src & 0x7fffffffu, &pc)))
+        made = gr_source_line(p->source, gr_proto_span(p, pc, 0).begin);
+    if (ad_entry(vm->ctx, leaf.node, &w) && (p = gr_src_decode(vm, w.src & 0x7fffffffu, &pc)))
+        changed = gr_source_line(p->source, gr_proto_span(p, pc, 0).begin);
+    const char *name = l->place->name ? l->place->name->text : "the denominator";
+    gr_diagnostic *d =
+        gr_raise(vm, GR_E_stale, "the numerator was computed in line %u, before line %u changed `%s`",
+                 made, changed, name);
+    gr_diag_help(d, "compute the numerator again after the change");
+    return false;
+}
+
+static bool add_leaf(gr_vm *vm, void *user, const gr_path *path, gr_value leaf) {
+    leaves *l = user;
+    (void)path;
+    if (!gr_is_numeric(leaf) || !leaf.node) return untracked(vm, l->place, leaf);
+    if (is_stale(vm, l, leaf)) return raise_changed(vm, l, leaf);
+    if (!gr_proto_grow(vm, &l->in, &l->room, l->count + 1, sizeof *l->in)) return false;
+    l->in[l->count++] = leaf;
+    return true;
+}
+
+static bool take_leaf(gr_vm *vm, void *user, const gr_path *path, int n, const gr_value *in,
+                      gr_value *out) {
+    leaves *l = user;
+    (void)vm;
+    (void)path;
+    (void)n;
+    (void)in;
+    *out = gr_take(&l->out[l->taken++]);
+    return true;
+}
+
+static bool sweep(gr_vm *vm, leaves *l) {
+    for (uint32_t i = 0; i < l->count; i++) l->out[i] = ad_number(0);
+    if (!l->count) return true;
+    if (l->e.kind == AD_NUMBER)
+        return gr_check(vm, NULL, ad_vjp(vm->ctx, 1, &l->e, NULL, (int)l->count, l->in, l->flags,
+                                         l->src, l->out));
+    for (uint32_t i = 0; i < l->count; i++)
+        if (!gr_check(vm, NULL,
+                      ad_jacobian(vm->ctx, l->e, l->in[i], l->flags, l->src, &l->out[i])))
+            return false;
+    return true;
+}
+
+/* One number or tensor E; a result for each denominator. */
+static bool of_one(gr_vm *vm, gr_value e, uint32_t count, const gr_value *wrt,
+                   const gr_place *places, unsigned flags, uint32_t src, gr_value *out) {
+    leaves l = {.e = e, .src = src, .flags = flags};
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < count; i++) {
+        l.place = places ? &places[i] : NULL;
+        ok = gr_structure_each(vm, wrt[i], add_leaf, &l);
+    }
+    l.out = ok ? ad_mem_get(vm->ctx, (l.count + 1) * sizeof *l.out) : NULL;
+    if (ok && !l.out) gr_raise_memory(vm);
+    ok = l.out && sweep(vm, &l);
+    uint32_t done = 0;
+    for (; ok && done < count; done++)
+        ok = gr_is_structure(wrt[done])
+                 ? gr_structure_map(vm, 1, &wrt[done], take_leaf, &l, &out[done])
+                 : take_leaf(vm, &l, NULL, 1, &wrt[done], &out[done]);
+    for (uint32_t i = 0; !ok && i + 1 < done; i++) gr_release(vm, out[i]);
+    for (uint32_t i = 0; l.out && i < l.count; i++) gr_release(vm, l.out[i]);
+    if (l.out) ad_mem_put(vm->ctx, l.out, (l.count + 1) * sizeof *l.out);
+    if (l.in) ad_mem_put(vm->ctx, l.in, l.room * sizeof *l.in);
+    vm->dirty = true;
+    return ok;
+}
+
+typedef struct structured {
+    uint32_t count, src;
+    const gr_value *wrt;
+    const gr_place *places;
+    unsigned flags;
+} structured;
+
+static bool of_leaf(gr_vm *vm, void *user, const gr_path *path, int n, const gr_value *in,
+                    gr_value *out) {
+    structured *s = user;
+    (void)path;
+    (void)n;
+    return gr_derivative(vm, in[0], 1, s->wrt, s->places, s->flags, s->src, out);
+}
+
+bool gr_derivative(gr_vm *vm, gr_value e, uint32_t count, const gr_value *wrt,
+                   const gr_place *places, unsigned flags, uint32_t src, gr_value *out) {
+    if (e.kind == AD_BOOL) e = ad_number(e.num);
+    if (gr_is_numeric(e)) return of_one(vm, e, count, wrt, places, flags, src, out);
+    if (!gr_is_structure(e)) {
+        gr_raise(vm, GR_E_untracked, "a %s has no derivative", gr_kind_name(e));
+        return false;
+    }
+    for (uint32_t i = 0; i < count; i++) {
+        structured s = {.count = 1, .wrt = &wrt[i], .places = places ? &places[i] : NULL,
+                        .flags = flags, .src = src};
+        if (gr_structure_map(vm, 1, &e, of_leaf, &s, &out[i])) continue;
+        while (i-- > 0) gr_release(vm, out[i]);
+        return false;
+    }
+    return true;
+}
+
+/* E in the first register, the denominators behind it; the derivatives take their places. */
+bool gr_partial(gr_vm *vm, const gr_descriptor *d, gr_value *registers, uint32_t src) {
+    gr_value *r = registers + d->reg;
+    gr_value few[8], *out = d->count <= 8 ? few : ad_mem_get(vm->ctx, d->count * sizeof *out);
+    if (!out) {
+        gr_raise_memory(vm);
+        return false;
+    }
+    bool ok = gr_derivative(vm, r[0], d->count, r + 1, d->places, 0, src, out);
+    for (uint32_t i = 0; ok && i < d->count; i++) gr_replace(vm, &r[1 + i], out[i]);
+    if (out != few) ad_mem_put(vm->ctx, out, d->count * sizeof *out);
+    if (ok) gr_replace(vm, &r[0], ad_number(r[0].kind == AD_TENSOR ? r[0].tensor->rank : 0));
+    return ok;
+}

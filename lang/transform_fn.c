@@ -1,0 +1,399 @@
+/* SPDX-License-Identifier: MIT */
+/* Transforms that call back: backward rules of the user's, the fold of RNNs, the gradient checker. */
+#include "transform.h"
+
+#include "builtin.h"
+#include "structure.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* ---- custom_grad ------------------------------------------------------------------------------ */
+
+/* The entry of the tape owns one of these. Values of inputs and outputs are kept untracked, for their
+ * structure only. */
+typedef struct custom {
+    gr_vm *vm;
+    gr_value pull, value, args; /* args: a tuple */
+} custom;
+
+static void custom_free(ad_ctx *ctx, void *user) {
+    custom *k = user;
+    gr_vm *vm = k->vm;
+    gr_release(vm, k->pull);
+    gr_release(vm, k->value);
+    gr_release(vm, k->args);
+    ad_mem_put(ctx, k, sizeof *k);
+}
+
+static bool takes_derivatives(gr_value v) { return gr_is_numeric(v) || gr_is_structure(v); }
+
+/* The cotangent of one argument into din[*at …]. */
+static bool give_cotangent(custom *k, gr_value arg, gr_value d, gr_value *din, uint32_t *at) {
+    gr_vm *vm = k->vm;
+    gr_flat want = {0}, have = {0};
+    if (!takes_derivatives(arg)) return true;
+    bool ok = gr_flatten(vm, arg, &want) && gr_flatten(vm, d, &have);
+    if (ok && want.count != have.count) {
+        gr_raise(vm, GR_E_bad_transform,
+                 "the pullback gives %u numbers or tensors where the argument has %u", have.count,
+                 want.count);
+        ok = false;
+    }
+    for (uint32_t i = 0; ok && i < want.count; i++) {
+        ad_type a = ad_type_of(want.items[i]), b = ad_type_of(have.items[i]);
+        if (a.rank != b.rank || memcmp(a.dims, b.dims, a.rank * sizeof *a.dims) != 0) {
+            char wanted[80], got[80];
+            gr_raise(vm, GR_E_bad_transform,
+                     "the pullback gives a cotangent of shape %s for an argument of shape %s",
+                     ad_shape_text(b.rank, b.dims, got, sizeof got),
+                     ad_shape_text(a.rank, a.dims, wanted, sizeof wanted));
+            ok = false;
+            break;
+        }
+        din[(*at)++] = gr_retain(vm, have.items[i]);
+    }
+    gr_flat_free(vm, &want);
+    gr_flat_free(vm, &have);
+    return ok;
+}
+
+static bool give_all(custom *k, gr_value d, gr_value *din) {
+    const gr_tuple *args = gr_as_tuple(k->args);
+    uint32_t at = 0;
+    if (args->count == 1) return give_cotangent(k, args->items[0], d, din, &at);
+    if (d.kind != GR_TUPLE || gr_as_tuple(d)->count != args->count) {
+        gr_raise(k->vm, GR_E_bad_transform,
+                 "the pullback of a function of %zu arguments gives a tuple of %zu", args->count,
+                 args->count);
+        return false;
+    }
+    for (size_t i = 0; i < args->count; i++)
+        if (!give_cotangent(k, args->items[i], gr_as_tuple(d)->items[i], din, &at)) {
+            while (at > 0) gr_release(k->vm, din[--at]);
+            return false;
+        }
+    return true;
+}
+
+static ad_status custom_pull(ad_ctx *ctx, void *user, const ad_value *dout, ad_value *din,
+                             bool record) {
+    custom *k = user;
+    gr_vm *vm = k->vm;
+    gr_flat copies = {0};
+    gr_value dy, d;
+    uint32_t at = 0;
+    if (!gr_flatten(vm, k->value, &copies)) return AD_ERR_CALLBACK;
+    for (uint32_t i = 0; i < copies.count; i++) copies.items[i] = gr_retain(vm, dout[i]);
+    copies.owned = true;
+    bool ok = gr_unflatten(vm, k->value, copies.items, &at, &dy);
+    gr_flat_free(vm, &copies);
+    if (!ok) return AD_ERR_CALLBACK;
+    bool was = ad_set_recording(ctx, record);
+    ok = gr_call_function(vm, k->pull, 1, &dy, &d);
+    ad_set_recording(ctx, was);
+    gr_release(vm, dy);
+    if (!ok) return AD_ERR_CALLBACK;
+    ok = give_all(k, d, din);
+    gr_release(vm, d);
+    return ok ? AD_OK : AD_ERR_CALLBACK;
+}
+
+static const ad_callback custom_callback = {custom_pull, custom_free, "custom_grad"};
+
+static bool flatten_args(gr_vm *vm, const gr_call *c, gr_flat *out) {
+    *out = (gr_flat){0};
+    for (uint32_t i = 0; i < c->rest_count; i++) {
+        gr_flat one = {0};
+        if (!takes_derivatives(c->rest[i])) continue;
+        bool ok = gr_flatten(vm, c->rest[i], &one) &&
+                  gr_proto_grow(vm, &out->items, &out->room, out->count + one.count + 1,
+                                sizeof *out->items);
+        for (uint32_t k = 0; ok && k < one.count; k++) out->items[out->count++] = one.items[k];
+        gr_flat_free(vm, &one);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+static custom *custom_new(gr_vm *vm, const gr_call *c, gr_value y, gr_value pull) {
+    custom *k = ad_mem_get(vm->ctx, sizeof *k);
+    if (!k) {
+        gr_raise_memory(vm);
+        return NULL;
+    }
+    *k = (custom){.vm = vm, .pull = gr_retain(vm, pull), .value = gr_nil(), .args = gr_nil()};
+    gr_value args = gr_tuple_new(vm, c->rest_count);
+    bool ok = !gr_failed(args) && gr_stop_value(vm, y, &k->value);
+    for (uint32_t i = 0; ok && i < c->rest_count; i++)
+        ok = gr_stop_value(vm, c->rest[i], &gr_as_tuple(args)->items[i]);
+    k->args = gr_failed(args) ? gr_nil() : args;
+    if (ok) return k;
+    custom_free(vm->ctx, k);
+    return NULL;
+}
+
+static bool record_custom(gr_vm *vm, gr_call *c, custom *k) {
+    gr_flat in = {0}, values = {0}, out = {0};
+    bool ok = flatten_args(vm, c, &in) && gr_flatten(vm, k->value, &values) &&
+              gr_proto_grow(vm, &out.items, &out.room, values.count + 1, sizeof *out.items);
+    bool owned = false;
+    if (ok) {
+        ad_status s = ad_custom(vm->ctx, &custom_callback, k, c->src, (int)in.count, in.items,
+                                (int)values.count, values.items, out.items);
+        owned = s == AD_OK;
+        ok = gr_check(vm, NULL, s);
+    }
+    if (ok) {
+        uint32_t at = 0;
+        out.count = values.count;
+        out.owned = true;
+        ok = gr_unflatten(vm, c->result, out.items, &at, &c->args[0]);
+    }
+    if (!owned) custom_free(vm->ctx, k);
+    gr_flat_free(vm, &in);
+    gr_flat_free(vm, &values);
+    gr_flat_free(vm, &out);
+    return ok;
+}
+
+static bool run_custom(gr_vm *vm, gr_call *c) {
+    gr_value pair;
+    if (!gr_call_function(vm, c->bound[0], c->rest_count, c->rest, &pair)) return false;
+    const gr_tuple *t = pair.kind == GR_TUPLE ? gr_as_tuple(pair) : NULL;
+    bool ok = t && t->count == 2 && t->items[1].kind == GR_FUNCTION;
+    if (!ok)
+        gr_raise(vm, GR_E_bad_transform, "a function for custom_grad gives (y, pull)");
+    custom *k = ok ? custom_new(vm, c, t->items[0], t->items[1]) : NULL;
+    gr_value tracked[1] = {ad_number(0)};
+    ok = k != NULL;
+    if (ok) {
+        c->result = gr_retain(vm, t->items[0]); /* the structure to build in record_custom */
+        c->args = tracked;
+        ok = record_custom(vm, c, k);
+        gr_release(vm, c->result);
+        c->result = ok ? tracked[0] : gr_nil();
+    }
+    gr_release(vm, pair);
+    vm->dirty = true;
+    return ok;
+}
+
+static const gr_builtin row_custom = {"custom_grad", "...args",
+                                      "a function with a backward rule of its own", run_custom};
+
+bool gr_b_custom_grad(gr_vm *vm, gr_call *c) {
+    if (!gr_want_function(vm, c, 0)) return false;
+    gr_value f = gr_retain(vm, c->args[0]);
+    c->result = gr_bind(vm, &row_custom, 1, &f);
+    return !gr_failed(c->result);
+}
+
+/* ---- scan ------------------------------------------------------------------------------------- */
+
+static bool shared_length(gr_vm *vm, void *user, const gr_path *path, gr_value leaf) {
+    int64_t *length = user;
+    (void)path;
+    if (leaf.kind != AD_TENSOR || (*length >= 0 && leaf.tensor->dims[0] != *length)) {
+        gr_raise(vm, GR_E_bad_transform,
+                 leaf.kind == AD_TENSOR ? "the leaves of `xs` have first axes of different lengths"
+                                        : "`xs` is made of tensors, which are run through along "
+                                          "their first axis");
+        return false;
+    }
+    *length = leaf.tensor->dims[0];
+    return true;
+}
+
+typedef struct picking {
+    double at;
+    uint32_t src;
+} picking;
+
+static bool pick(gr_vm *vm, void *user, const gr_path *path, int n, const gr_value *in,
+                 gr_value *out) {
+    picking *p = user;
+    (void)path;
+    (void)n;
+    ad_index ix = {.kind = AD_IX_AT, .at = p->at};
+    return gr_check(vm, NULL, ad_index_get(vm->ctx, in[0], 1, &ix, p->src, out));
+}
+
+static bool slice_at(gr_vm *vm, gr_value xs, double at, uint32_t src, gr_value *out) {
+    picking p = {.at = at, .src = src};
+    if (gr_is_structure(xs)) return gr_structure_map(vm, 1, &xs, pick, &p, out);
+    return pick(vm, &p, NULL, 1, &xs, out);
+}
+
+static bool same_state(gr_vm *vm, gr_value before, gr_value after, double at) {
+    gr_flat a = {0}, b = {0};
+    bool ok = gr_flatten(vm, before, &a) && gr_flatten(vm, after, &b);
+    bool same = ok && a.count == b.count;
+    for (uint32_t i = 0; same && i < a.count; i++) {
+        ad_type x = ad_type_of(a.items[i]), y = ad_type_of(b.items[i]);
+        same = x.rank == y.rank && memcmp(x.dims, y.dims, x.rank * sizeof *x.dims) == 0;
+    }
+    if (ok && !same) {
+        gr_diagnostic *d = gr_raise(vm, GR_E_bad_transform,
+                                    "step %.0f of `scan` gives a state of another shape than it got",
+                                    at);
+        gr_diag_help(d, "`step(h, x)` gives the next `h`, with the structure and shapes of `h0`");
+    }
+    gr_flat_free(vm, &a);
+    gr_flat_free(vm, &b);
+    return same;
+}
+
+/* Every state, leaf by leaf, one after the other in time. */
+typedef struct history {
+    gr_value *items;
+    uint32_t count, room, leaves;
+} history;
+
+static bool remember(gr_vm *vm, history *s, gr_value h) {
+    gr_flat flat = {0};
+    bool ok = gr_flatten(vm, h, &flat) &&
+              gr_proto_grow(vm, &s->items, &s->room, s->count + flat.count + 1, sizeof *s->items);
+    for (uint32_t i = 0; ok && i < flat.count; i++)
+        s->items[s->count++] = gr_retain(vm, flat.items[i]);
+    s->leaves = flat.count;
+    gr_flat_free(vm, &flat);
+    return ok;
+}
+
+static bool stack_leaf(gr_vm *vm, const history *s, uint32_t leaf, uint32_t src, gr_value *out) {
+    uint32_t steps = s->leaves ? s->count / s->leaves : 0;
+    gr_value *column = ad_mem_get(vm->ctx, (steps + 1) * sizeof *column);
+    if (!column) {
+        gr_raise_memory(vm);
+        return false;
+    }
+    for (uint32_t t = 0; t < steps; t++) column[t] = s->items[t * s->leaves + leaf];
+    bool ok = gr_join(vm, src, true, steps, column, 0, out);
+    ad_mem_put(vm->ctx, column, (steps + 1) * sizeof *column);
+    return ok;
+}
+
+static bool stack_states(gr_vm *vm, const history *s, gr_value h, uint32_t src, gr_value *out) {
+    gr_flat stacked = {.owned = true};
+    bool ok = gr_proto_grow(vm, &stacked.items, &stacked.room, s->leaves + 1, sizeof *stacked.items);
+    for (uint32_t i = 0; ok && i < s->leaves; i++) {
+        ok = stack_leaf(vm, s, i, src, &stacked.items[i]);
+        if (ok) stacked.count++;
+    }
+    uint32_t at = 0;
+    ok = ok && gr_unflatten(vm, h, stacked.items, &at, out);
+    gr_flat_free(vm, &stacked);
+    return ok;
+}
+
+static bool one_step(gr_vm *vm, gr_call *c, double at, bool cut, gr_value *h) {
+    gr_value both[2], next;
+    if (cut) {
+        gr_value stopped;
+        if (!gr_stop_value(vm, *h, &stopped)) return false;
+        gr_replace(vm, h, stopped);
+    }
+    both[0] = *h;
+    if (!slice_at(vm, c->args[2], at, c->src, &both[1])) return false;
+    bool ok = gr_call_function(vm, c->args[0], 2, both, &next);
+    gr_release(vm, both[1]);
+    if (!ok) return false;
+    ok = same_state(vm, *h, next, at);
+    gr_replace(vm, h, next);
+    return ok && gr_safe_point(vm);
+}
+
+static bool no_steps(gr_vm *vm, gr_call *c) {
+    gr_raise_argument(vm, c, 2, GR_E_bad_transform, "`xs` has no steps: its first axis is 0");
+    return false;
+}
+
+bool gr_b_scan(gr_vm *vm, gr_call *c) {
+    int64_t length = -1, every = 0;
+    history states = {0};
+    if (!gr_want_function(vm, c, 0) || !gr_structure_each(vm, c->args[2], shared_length, &length))
+        return false;
+    if (gr_given(c, 3) && !gr_want_count(vm, c, 3, 1, &every)) return false;
+    if (length <= 0) return no_steps(vm, c);
+    gr_value h = gr_retain(vm, c->args[1]), hs;
+    bool ok = true;
+    for (int64_t t = 0; ok && t < length; t++) {
+        ok = one_step(vm, c, (double)t, every && t && t % every == 0, &h);
+        ok = ok && remember(vm, &states, h);
+    }
+    ok = ok && stack_states(vm, &states, h, c->src, &hs);
+    for (uint32_t i = 0; i < states.count; i++) gr_release(vm, states.items[i]);
+    if (states.items) ad_mem_put(vm->ctx, states.items, states.room * sizeof *states.items);
+    if (ok) {
+        gr_value both[2] = {h, hs};
+        c->result = gr_tuple_of(vm, 2, both);
+        return !gr_failed(c->result);
+    }
+    gr_release(vm, h);
+    return false;
+}
+
+/* ---- gradcheck -------------------------------------------------------------------------------- */
+
+typedef struct checking {
+    gr_vm *vm;
+    gr_value f, x;
+    ad_random_state random;
+} checking;
+
+static ad_status evaluate(ad_ctx *ctx, void *user, const ad_value *in, ad_value *out) {
+    checking *k = user;
+    gr_vm *vm = k->vm;
+    gr_flat copies = {0};
+    gr_value x;
+    uint32_t at = 0;
+    ad_random_set(ctx, k->random);
+    if (!gr_flatten(vm, k->x, &copies)) return AD_ERR_CALLBACK;
+    for (uint32_t i = 0; i < copies.count; i++) copies.items[i] = gr_retain(vm, in[i]);
+    copies.owned = true;
+    bool ok = gr_unflatten(vm, k->x, copies.items, &at, &x);
+    gr_flat_free(vm, &copies);
+    if (!ok) return AD_ERR_CALLBACK;
+    ok = gr_call_function(vm, k->f, 1, &x, out);
+    gr_release(vm, x);
+    if (ok && !gr_is_numeric(*out)) {
+        gr_raise(vm, GR_E_bad_transform, "gradcheck takes a function that gives a number or a "
+                                         "tensor; this one gives a %s", gr_kind_name(*out));
+        gr_release(vm, *out);
+        ok = false;
+    }
+    return ok ? AD_OK : AD_ERR_CALLBACK;
+}
+
+static void print_report(gr_vm *vm, bool passed, const ad_check_report *r) {
+    char text[200];
+    int n = snprintf(text, sizeof text,
+                     "gradcheck %s: %lld derivatives, worst relative difference %.3g"
+                     " (at %.6g: %.9g, by differences %.9g)\n",
+                     passed ? "passed" : "failed", (long long)r->points, r->worst, r->at, r->got,
+                     r->expected);
+    if (gr_may_print(vm) && n > 0) gr_write(vm, text, strlen(text));
+}
+
+bool gr_b_gradcheck(gr_vm *vm, gr_call *c) {
+    double tolerance = 1e-6;
+    gr_flat at = {0};
+    gr_value x;
+    if (!gr_want_function(vm, c, 0)) return false;
+    if (gr_given(c, 2) && !gr_want_number(vm, c, 2, &tolerance)) return false;
+    if (!gr_stop_value(vm, c->args[1], &x)) return false;
+    checking k = {.vm = vm, .f = c->args[0], .x = x, .random = ad_random_get(vm->ctx)};
+    ad_check_report report = {0};
+    bool passed = false, was = ad_set_recording(vm->ctx, true);
+    bool ok = gr_flatten(vm, x, &at) &&
+              gr_check(vm, NULL, ad_check_gradient(vm->ctx, evaluate, &k, (int)at.count, at.items,
+                                                   tolerance, &passed, &report));
+    ad_set_recording(vm->ctx, was);
+    gr_flat_free(vm, &at);
+    gr_release(vm, x);
+    if (!ok) return false;
+    print_report(vm, passed, &report);
+    c->result = ad_bool(passed);
+    return true;
+}
