@@ -319,6 +319,38 @@ static void check_result(gr_compiler *c, uint32_t reg) {
     check_signature(c, c->fn->fn->result, reg, "the result", true, &bound);
 }
 
+static void tail_block(gr_compiler *c, gr_node *block);
+
+/* An expression whose value the function returns: an `if` returns from each of its arms. */
+static void tail(gr_compiler *c, gr_node *n) {
+    if (n->kind == GR_N_IF && n->as.branch.otherwise) {
+        for (uint32_t i = 0; i < n->as.branch.count; i++) {
+            gr_jumps next = {0};
+            gr_jump_unless(c, n->as.branch.arms[i].condition, &next);
+            tail_block(c, n->as.branch.arms[i].body);
+            gr_patch_here(c, &next);
+        }
+        tail_block(c, n->as.branch.otherwise);
+        return;
+    }
+    uint32_t from = c->fn->top;
+    gr_operand v = gr_expr_any(c, n);
+    emit_return(c, v, n->span);
+    gr_operand_done(c, v);
+    c->fn->top = from;
+}
+
+static void tail_block(gr_compiler *c, gr_node *block) {
+    if (block->as.block.count == 1 && gr_is_expression(block->as.block.items[0]->kind)) {
+        tail(c, block->as.block.items[0]);
+        return;
+    }
+    uint32_t from = c->fn->top, reg = gr_push_register(c, block->span);
+    gr_block_to(c, block, reg);
+    emit_return(c, (gr_operand){.reg = reg, .kill = true}, block->span);
+    c->fn->top = from;
+}
+
 static void function_body(gr_compiler *c, gr_node *node) {
     gr_fn *fn = node->as.fn;
     uint32_t bound = 0;
@@ -327,9 +359,7 @@ static void function_body(gr_compiler *c, gr_node *node) {
     for (uint32_t i = 0; i < fn->parameter_count; i++)
         parameter(c, &fn->parameters[i], i, &bound);
     if (fn->body->kind != GR_N_BLOCK && !fn->result) {
-        gr_operand v = gr_expr_any(c, fn->body);
-        emit_return(c, v, fn->body->span);
-        gr_operand_done(c, v);
+        tail(c, fn->body);
         return;
     }
     uint32_t reg = gr_push_register(c, node->span);

@@ -79,15 +79,59 @@ static bool take_leaf(gr_vm *vm, void *user, const gr_path *path, int n, const g
     return true;
 }
 
+/* The line of a source number; 0 if it is not known. */
+static uint32_t line_of(gr_vm *vm, uint32_t src, const gr_source **source, gr_span *span) {
+    uint32_t pc;
+    gr_proto *p = gr_src_decode(vm, src & 0x7fffffffu, &pc);
+    if (!p) return 0;
+    *source = p->source;
+    *span = gr_proto_span(p, pc, 0);
+    return gr_source_line(p->source, span->begin);
+}
+
+/* The present version of the param is younger than what E reaches. If E itself is younger than it, a
+ * state was carried over the update. */
+static bool raise_old_version(gr_vm *vm, const leaves *l) {
+    const gr_source *s1 = NULL, *s2 = NULL;
+    gr_span made = {0}, changed = {0};
+    ad_entry_info e, w;
+    uint32_t line = 0, change = 0;
+    gr_value leaf = l->in[0];
+    bool carried = ad_compare_age(vm->ctx, l->e.node, leaf.node) > 0;
+    if (ad_entry(vm->ctx, l->e.node, &e)) line = line_of(vm, e.src, &s1, &made);
+    if (ad_entry(vm->ctx, leaf.node, &w)) change = line_of(vm, w.src, &s2, &changed);
+    const char *name = l->count == 1 && l->place && l->place->name ? l->place->name->text : "a param";
+    gr_diagnostic *d;
+    if (carried)
+        d = gr_raise(vm, GR_E_stale,
+                     "a part of this was computed before line %u changed `%s`, and still reaches "
+                     "its old value", change, name);
+    else
+        d = gr_raise(vm, GR_E_stale, "this was computed in line %u, before line %u changed `%s`",
+                     line, change, name);
+    if (s1 && !carried) gr_diag_also(d, s1, made, "computed here");
+    if (s2) gr_diag_also(d, s2, changed, "changed here");
+    if (carried)
+        gr_diag_help(d, "`stop(h)` reads a state `h` that is carried over the update without its "
+                        "past");
+    else
+        gr_diag_help(d, "compute it again after the change");
+    return false;
+}
+
+static bool checked(gr_vm *vm, const leaves *l, ad_status status) {
+    if (status == AD_ERR_STALE && l->e.node && !vm->raised) return raise_old_version(vm, l);
+    return gr_check(vm, NULL, status);
+}
+
 static bool sweep(gr_vm *vm, leaves *l) {
     for (uint32_t i = 0; i < l->count; i++) l->out[i] = ad_number(0);
     if (!l->count) return true;
     if (l->e.kind == AD_NUMBER)
-        return gr_check(vm, NULL, ad_vjp(vm->ctx, 1, &l->e, NULL, (int)l->count, l->in, l->flags,
-                                         l->src, l->out));
+        return checked(vm, l, ad_vjp(vm->ctx, 1, &l->e, NULL, (int)l->count, l->in, l->flags,
+                                     l->src, l->out));
     for (uint32_t i = 0; i < l->count; i++)
-        if (!gr_check(vm, NULL,
-                      ad_jacobian(vm->ctx, l->e, l->in[i], l->flags, l->src, &l->out[i])))
+        if (!checked(vm, l, ad_jacobian(vm->ctx, l->e, l->in[i], l->flags, l->src, &l->out[i])))
             return false;
     return true;
 }

@@ -378,20 +378,38 @@ bool gr_safe_point(gr_vm *vm) {
 static bool check_present(gr_vm *vm, gr_value v) { return gr_is_absent(v) ? early(vm) : true; }
 
 /* The value leaves the frame on top, which ends. */
-static void leave(gr_vm *vm, gr_value *from, uint32_t live) {
-    gr_frame *f = &vm->frames[vm->frame_count - 1];
-    gr_value v = gr_take(from), *base = f->base, *result = f->result;
+static inline void leave(gr_vm *vm, gr_frame *f, gr_value *from, uint32_t live) {
+    gr_value v = gr_take(from), *base = f->base;
     for (uint32_t i = 0; i < live; i++)
         if (base[i].head > AD_BOOL) gr_release(vm, gr_take(&base[i]));
-    f = &vm->frames[vm->frame_count - 1];
     gr_closure *closure = f->closure;
     vm->segment = f->segment;
+    *f->result = v;
     vm->frame_count--;
-    *result = v;
-    if (closure && --closure->function.object.refs == 0) {
-        closure->function.object.refs = 1;
+    if (GR_LIKELY(closure->function.object.refs > 1))
+        closure->function.object.refs--;
+    else
         gr_release(vm, gr_of_kind(GR_FUNCTION, closure));
-    }
+}
+
+/* gr_frame_enter for the case that there is room; false: there is not, nothing has happened. */
+static inline bool enter_here(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *result) {
+    gr_proto *p = closure->proto;
+    gr_segment *s = vm->segment;
+    if (!GR_LIKELY(vm->frame_count < vm->frame_room && vm->frame_count < vm->max_calls &&
+                   args + p->registers <= s->values + s->room && !(p->flags & GR_PROTO_LIBRARY)))
+        return false;
+    gr_frame *f = &vm->frames[vm->frame_count++];
+    f->pc = p->code;
+    f->base = args;
+    f->result = result;
+    f->closure = closure;
+    f->proto = p;
+    f->segment = s;
+    f->born = vm->begun;
+    f->user_src = 0;
+    f->flags = 0;
+    return true;
 }
 
 static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
@@ -911,7 +929,9 @@ dispatch:
                     POLL();
                     gr_value *args = A + 1;
                     closure->function.object.refs++;
-                    SLOW(gr_frame_enter(vm, closure, args, A));
+                    frame->pc = pc;
+                    if (!enter_here(vm, closure, args, A))
+                        SLOW(gr_frame_enter(vm, closure, args, A));
                     RELOAD();
                     NEXT;
                 }
@@ -930,7 +950,9 @@ dispatch:
                           !((p->flags & GR_PROTO_ELEMENTWISE) && A[1].kind == AD_TENSOR))) {
                 POLL();
                 A->head = 0;
-                SLOW(gr_frame_enter(vm, closure, A + 1, A));
+                frame->pc = pc;
+                if (!enter_here(vm, closure, A + 1, A))
+                    SLOW(gr_frame_enter(vm, closure, A + 1, A));
                 RELOAD();
                 NEXT;
             }
@@ -960,7 +982,7 @@ call: {
         if (A->kind == GR_ABSENT) SLOW(check_present(vm, *A));
         bool entry = frame->flags & GR_FRAME_ENTRY;
         gr_value *result = frame->result;
-        leave(vm, A, i->b);
+        leave(vm, frame, A, i->b);
         if (entry) {
             *out = gr_take(result);
             return true;
