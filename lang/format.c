@@ -199,6 +199,7 @@ static void put_filled(const pieces *p, gr_buffer *out, unsigned indent, unsigne
     size_t at = indent + 1;
     for (size_t k = 0; k < p->count; k++) {
         size_t length = p->ends[k] - (k ? p->ends[k - 1] : 0) + 2;
+        if (p->left_out && k == ENDS) length += 24;
         if (k && at + length > width) {
             gr_buffer_puts(out, ",\n");
             gr_buffer_fill(out, ' ', indent + 1);

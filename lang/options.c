@@ -13,7 +13,7 @@ const char gr_usage[] =
     "usage: gradus [options] [file.nn [arguments]]\n"
     "\n"
     "  gradus                 an interactive prompt\n"
-    "  gradus file.nn ...     run a script; args() gives it the arguments\n"
+    "  gradus file.nn ...     run a script; its arguments are in args\n"
     "  gradus -               run a script from standard input\n"
     "  gradus -e 'expr'       evaluate and print\n"
     "  gradus -i file.nn      run a script, then a prompt with its names\n"
