@@ -150,7 +150,7 @@ static int run_expression(gr_host *host) {
 }
 
 static int dump(gr_host *host) {
-    static const char *const stages[] = {"", "tokens", "ast", "code", "tape"};
+    static const char *const stages[] = {"", "tokens", "ast", "code"};
     const gr_command *c = host->command;
     gr_buffer text, out;
     gr_buffer_init(&text, host->ctx);

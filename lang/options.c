@@ -22,8 +22,7 @@ const char gr_usage[] =
     "  --seed N               begin with these random numbers\n"
     "  --dtype f32|f64        of constructors and literals\n"
     "  --threads N            for large products\n"
-    "  --nan warn|error|quiet when a nan or inf reaches a derivative, an update or the output\n"
-    "  --dump=tokens|ast|code|tape\n"
+    "  --dump=tokens|ast|code\n"
     "  --no-color             also: the variable NO_COLOR\n"
     "  --version, --help\n";
 
@@ -90,8 +89,7 @@ static bool set_numbers(scanner *s, bool *done) {
 
 static bool set_words(scanner *s, bool *done) {
     static const char *const dtypes[] = {"f64", "f32", NULL};
-    static const char *const modes[] = {"warn", "error", "quiet", NULL};
-    static const char *const dumps[] = {"none", "tokens", "ast", "code", "tape", NULL};
+    static const char *const dumps[] = {"none", "tokens", "ast", "code", NULL};
     const char *value;
     bool failed = false;
     int k = 0;
@@ -99,13 +97,9 @@ static bool set_words(scanner *s, bool *done) {
         k = choose(value, dtypes);
         if (k < 0) return complain(s, "--dtype is f64 or f32, not `%s`", value);
         s->out->dtype = (ad_dtype)k;
-    } else if (!failed && (value = value_of(s, "--nan", &failed))) {
-        k = choose(value, modes);
-        if (k < 0) return complain(s, "--nan is warn, error or quiet, not `%s`", value);
-        s->out->nan = (gr_nan_mode)k;
     } else if (!failed && (value = value_of(s, "--dump", &failed))) {
         k = choose(value, dumps);
-        if (k < 1) return complain(s, "--dump is tokens, ast, code or tape, not `%s`", value);
+        if (k < 1) return complain(s, "--dump is tokens, ast or code, not `%s`", value);
         s->out->dump = (gr_dump)k;
     }
     *done = value != NULL;

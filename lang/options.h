@@ -14,8 +14,7 @@ typedef enum gr_action {
     GR_DO_HELP
 } gr_action;
 
-typedef enum gr_dump { GR_DUMP_NONE, GR_DUMP_TOKENS, GR_DUMP_AST, GR_DUMP_CODE, GR_DUMP_TAPE } gr_dump;
-typedef enum gr_nan_mode { GR_NAN_WARN, GR_NAN_ERROR, GR_NAN_QUIET } gr_nan_mode;
+typedef enum gr_dump { GR_DUMP_NONE, GR_DUMP_TOKENS, GR_DUMP_AST, GR_DUMP_CODE } gr_dump;
 
 typedef struct gr_command {
     gr_action action;
@@ -29,7 +28,6 @@ typedef struct gr_command {
     int threads;
     ad_dtype dtype;
     gr_dump dump;
-    gr_nan_mode nan;
 } gr_command;
 
 /* False: `complaint` (of `room` bytes) says what is wrong. */
