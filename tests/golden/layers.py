@@ -4,6 +4,8 @@ sum(output * c) with respect to input and parameters, in float64.
 
     python3 tests/golden/layers.py
 
+hard_sigmoid is written out, since PyTorch's own takes 1/6 in single precision for its gradient.
+
 Parameters are written in Gradus's layout: weights of dense and recurrent layers are [in, out].
 """
 import golden_file
@@ -129,8 +131,8 @@ for name, f in {
     "sigmoid": torch.sigmoid, "tanh": torch.tanh, "softsign": F.softsign, "relu": F.relu,
     "leaky_relu": F.leaky_relu, "elu": F.elu, "selu": F.selu, "celu": F.celu, "gelu": F.gelu,
     "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"), "swish": F.silu, "mish": F.mish,
-    "softplus": lambda x: F.softplus(x, threshold=100), "hard_sigmoid": F.hardsigmoid,
-    "hard_swish": F.hardswish, "softmax": lambda x: F.softmax(x, -1),
+    "softplus": lambda x: F.softplus(x, threshold=100), "hard_sigmoid": lambda x: torch.clamp(x / 6 + 0.5, 0, 1),
+    "hard_swish": lambda x: x * torch.clamp(x / 6 + 0.5, 0, 1), "softmax": lambda x: F.softmax(x, -1),
     "log_softmax": lambda x: F.log_softmax(x, -1),
 }.items():
     record("f_" + name, lambda x, p: f(x), z, {})

@@ -71,7 +71,7 @@ PLAIN = {
     "momentum": lambda p: o.SGD(p, lr=0.05, momentum=0.9),
     "nesterov": lambda p: o.SGD(p, lr=0.05, momentum=0.9, nesterov=True),
     "adagrad": lambda p: o.Adagrad(p, lr=0.1),
-    "rmsprop": lambda p: o.RMSprop(p, lr=0.01),
+    "rmsprop": lambda p: o.RMSprop(p, lr=0.001),
     "adadelta": lambda p: o.Adadelta(p, lr=1.0),
     "adam": lambda p: o.Adam(p, lr=0.02),
     "adamw": lambda p: o.AdamW(p, lr=0.02, weight_decay=0.1),
