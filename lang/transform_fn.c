@@ -141,7 +141,7 @@ static bool record_custom(gr_vm *vm, gr_call *c, custom *k) {
     if (ok) {
         ad_status s = ad_custom(vm->ctx, &custom_callback, k, c->src, (int)in.count, in.items,
                                 (int)values.count, values.items, out.items);
-        owned = s == AD_OK;
+        owned = true; /* taken over in any case */
         ok = gr_check(vm, NULL, s);
     }
     if (ok) {

@@ -384,8 +384,8 @@ typedef struct ad_callback {
     void (*free)(ad_ctx *ctx, void *user);
     const char *name;
 } ad_callback;
-/* `values` are the outputs, computed by the host; `out` gets them tracked. On success the entry owns
- * `user`, also where nothing is tracked (then it is freed at once). */
+/* `values` are the outputs, computed by the host; `out` gets them tracked. `user` is taken over in any
+ * case: by the entry, or freed at once where nothing is tracked or the call fails. */
 ad_status ad_custom(ad_ctx *ctx, const ad_callback *cb, void *user, uint32_t src, int n,
                     const ad_value *in, int nout, const ad_value *values, ad_value *out);
 
