@@ -299,6 +299,7 @@ static void note_parameters(gr_compiler *c, const gr_fn *fn) {
 }
 
 static void emit_return(gr_compiler *c, gr_operand v, gr_span span) {
+    for (uint32_t i = 0; i < c->fn->updating; i++) gr_emit(c, GR_I_UPDATED, 0, 0, 0, span);
     gr_emit(c, GR_I_RETURN, v.reg, c->fn->top, 0, span);
 }
 
@@ -356,6 +357,10 @@ static void function_body(gr_compiler *c, gr_node *node) {
     uint32_t bound = 0;
     note_parameters(c, fn);
     place_letters(c);
+    if (c->scope.fns[c->fn->index].derives) {
+        gr_emit(c, GR_I_TRACK, 0, 0, 0, node->span);
+        c->fn->updating++;
+    }
     for (uint32_t i = 0; i < fn->parameter_count; i++)
         parameter(c, &fn->parameters[i], i, &bound);
     if (fn->body->kind != GR_N_BLOCK && !fn->result) {
@@ -447,7 +452,6 @@ static void return_statement(gr_compiler *c, gr_node *n) {
         return;
     }
     uint32_t from = c->fn->top;
-    for (uint32_t i = 0; i < c->fn->updating; i++) gr_emit(c, GR_I_UPDATED, 0, 0, 0, n->span);
     uint32_t reg = gr_push_register(c, n->span);
     if (n->as.result)
         gr_expr_to(c, n->as.result, reg, true);

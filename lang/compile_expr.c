@@ -308,7 +308,12 @@ void gr_partial_to(gr_compiler *c, gr_node *n, uint32_t reg) {
     uint32_t from = c->fn->top, count = n->as.partial.wrt.count;
     gr_place *places = gr_code_alloc(c, count * sizeof *places);
     if (!places) return;
+    bool records = c->fn->updating && n->as.partial.numerator->kind != GR_N_NAME;
+    if (records) gr_emit(c, GR_I_TRACK, 0, 0, 0, n->span);
+    c->fn->updating += records;
     uint32_t first = gr_expr_push(c, n->as.partial.numerator);
+    c->fn->updating -= records;
+    if (records) gr_emit(c, GR_I_UPDATED, 0, 0, 0, n->span);
     for (uint32_t i = 0; i < count; i++) {
         gr_node *place = place_node(n->as.partial.wrt.items[i]), *root = root_name(place);
         places[i] = root->kind == GR_N_NAME ? gr_place_of(c, root) : (gr_place){0};

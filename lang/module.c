@@ -123,7 +123,7 @@ uint32_t gr_prelude_slot(gr_vm *vm, const gr_name *name) {
 /* ---- the embedded library --------------------------------------------------------------------- */
 
 static bool is_name_byte(unsigned char c) {
-    return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') || (c | 32) - 'a' < 26u;
+    return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') || (unsigned)((c | 32) - 'a') < 26u;
 }
 
 static bool index_name(gr_vm *vm, const char *text, size_t length, uint32_t file) {

@@ -495,6 +495,7 @@ static void walk(walker *w, gr_node *n) {
         walk(w, n->as.range.step);
         break;
     case GR_N_PARTIAL:
+        w->scope->fns[w->fn].derives = true;
         walk(w, n->as.partial.numerator);
         walk_items(w, n->as.partial.wrt);
         break;

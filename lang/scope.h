@@ -46,6 +46,7 @@ typedef struct gr_letter {
 typedef struct gr_scope_fn {
     uint32_t parent;
     uint32_t own; /* variable + 1 that holds it, where it is a fn of a block */
+    bool derives; /* ∂E/∂W stands in it: it records, also where `:=` has switched that off */
     gr_letter *letters;
     uint32_t letter_count, letter_room;
 } gr_scope_fn;

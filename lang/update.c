@@ -120,14 +120,24 @@ static bool made_inside(gr_vm *vm, gr_frame *f, const gr_place *p) {
     return born >= vm->active[0];
 }
 
-bool gr_update_begin(gr_vm *vm, gr_frame *frame, const gr_descriptor *d) {
+static bool remember(gr_vm *vm) {
     if (!gr_proto_grow(vm, &vm->recordings, &vm->recording_room, vm->recording_count + 1, 1))
         return false;
+    vm->recordings[vm->recording_count++] = ad_is_recording(vm->ctx);
+    return true;
+}
+
+bool gr_record_begin(gr_vm *vm) {
+    if (!remember(vm)) return false;
+    ad_set_recording(vm->ctx, true);
+    return true;
+}
+
+bool gr_update_begin(gr_vm *vm, gr_frame *frame, const gr_descriptor *d) {
+    if (!remember(vm)) return false;
     bool recorded = false;
     for (uint32_t i = 0; i < d->count; i++)
         recorded |= !d->targets[i].ignored && made_inside(vm, frame, &d->targets[i].place);
-    bool was = ad_is_recording(vm->ctx);
-    vm->recordings[vm->recording_count++] = was;
     if (!recorded) ad_set_recording(vm->ctx, false);
     return true;
 }

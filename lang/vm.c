@@ -1012,6 +1012,10 @@ call: {
         SLOW(gr_update_begin(vm, frame, &frame->proto->descriptors[i->wide]));
         NEXT;
     }
+    CASE(TRACK) : {
+        SLOW(gr_record_begin(vm));
+        NEXT;
+    }
     CASE(UPDATED) : {
         gr_update_end(vm);
         NEXT;

@@ -379,6 +379,7 @@ static gr_called call_native(gr_vm *vm, gr_value *base, uint32_t argc, const gr_
         gr_replace(vm, base, call.result);
         return GR_CALL_DONE;
     }
+    gr_release(vm, call.result); /* what was half done */
     gr_release(vm, gr_take(base));
     return GR_CALL_FAILED;
 }

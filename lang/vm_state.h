@@ -170,7 +170,8 @@ gr_value *gr_place_value(gr_vm *vm, gr_frame *frame, const gr_place *place);
 /* ---- variables that are tracked (update.c) */
 bool gr_make_param(gr_vm *vm, gr_frame *frame, const gr_place *place, gr_value v, uint32_t src);
 bool gr_update_begin(gr_vm *vm, gr_frame *frame, const gr_descriptor *targets);
-void gr_update_end(gr_vm *vm);
+bool gr_record_begin(gr_vm *vm);
+void gr_update_end(gr_vm *vm); /* of either */
 bool gr_update_store(gr_vm *vm, gr_frame *frame, const gr_descriptor *targets, gr_value v,
                      uint32_t src);
 /* ---- derivatives (derive.c, transform.c) */
