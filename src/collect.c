@@ -25,6 +25,7 @@ typedef struct collector {
     uint32_t whole_limit; /* oldest denominator that a kept gradient needs, 0 if none */
     uint64_t alive;
     size_t bytes;
+    uint32_t united[3]; /* the last union: x, y and what it gave */
 } collector;
 
 static tape_entry *entry_at(const collector *c, uint32_t node) {
@@ -97,17 +98,23 @@ static bool find_below(const collector *c, const tape_entry *e) {
     return false;
 }
 
+static uint32_t unite(collector *c, uint32_t x, uint32_t y) {
+    if (x == y || !y) return x;
+    if (!x) return y;
+    if (c->united[0] == x && c->united[1] == y) return c->united[2];
+    uint32_t set = ad_set_union(c->ctx, x, y);
+    if (!set) c->failed = true;
+    c->united[0] = x;
+    c->united[1] = y;
+    return c->united[2] = set;
+}
+
 static void find_set(collector *c, ad_segment *s, uint32_t i) {
     const tape_entry *e = &s->e[i];
     const uint32_t *in;
     uint32_t pair[2], set = own_set(c, e);
     int n = ad_operands(e, &in, pair);
-    for (int k = 0; k < n; k++) {
-        uint32_t more = set_at(c, in[k]);
-        if (!more || more == set) continue;
-        set = ad_set_union(c->ctx, set, more);
-        if (!set) c->failed = true;
-    }
+    for (int k = 0; k < n; k++) set = unite(c, set, set_at(c, in[k]));
     put_set(c, s, i, set);
 }
 
@@ -119,7 +126,7 @@ static AD_INLINE void up_simple(collector *c, ad_segment *s, uint32_t i) {
                               (e->b ? sb->e[e->b & SEG_MASK].flags : 0));
     e->flags &= (uint8_t)~F_COLLECT;
     if (below & F_ASK) e->flags |= F_BELOW | F_ASK;
-    else if (sa->sets || sb->sets) find_set(c, s, i);
+    else if (sa->sets || sb->sets) put_set(c, s, i, unite(c, set_at(c, e->a), set_at(c, e->b)));
     if (e->held) e->flags |= F_ASK;
 }
 
@@ -338,7 +345,7 @@ static void name_parameters(collector *c) {
 /* ---- when --------------------------------------------------------------------------------- */
 
 static bool due(const ad_tape *t) {
-    uint64_t entries = t->alive > FIRST_ENTRIES ? t->alive : FIRST_ENTRIES;
+    uint64_t entries = 2 * t->alive > FIRST_ENTRIES ? 2 * t->alive : FIRST_ENTRIES;
     size_t bytes = t->bytes_alive / 2 > FIRST_BYTES ? t->bytes_alive / 2 : FIRST_BYTES;
     return t->since > entries || t->bytes_since > bytes;
 }
