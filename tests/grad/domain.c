@@ -341,7 +341,7 @@ static ad_status apply_call(ad_ctx *ctx, void *user, const ad_value *in, ad_valu
 
 static void fail(domain_result *r, int index, const char *what, double got, double expected) {
     if (!r->failures++)
-        snprintf(r->why, sizeof r->why, "case %d: %s: got %.17g, expected %.17g", index, what, got,
+        snprintf(r->why, sizeof r->why, "case %d: %.200s: got %.17g, expected %.17g", index, what, got,
                  expected);
 }
 
