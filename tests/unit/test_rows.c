@@ -9,13 +9,26 @@
 
 static ad_ctx *ctx;
 
+/* What a test made; released when it ends. */
+enum { KEPT = 4096 };
+static ad_value kept[KEPT];
+static int kept_count;
+
+static ad_value keep(ad_value v) {
+    cr_assert_lt(kept_count, KEPT);
+    return kept[kept_count++] = v;
+}
+
 static void open_context(void) { ctx = ad_new(NULL); }
-static void close_context(void) { ad_free(ctx); }
+static void close_context(void) {
+    while (kept_count) ad_release(ctx, kept[--kept_count]);
+    ad_free(ctx);
+}
 TestSuite(rows, .init = open_context, .fini = close_context);
 
 static ad_value tensor(int rank, int64_t a, int64_t b, const double *x) {
     int64_t dims[2] = {a, b};
-    return ad_wrap(ad_tensor_from(ctx, AD_F64, rank, dims, x));
+    return keep(ad_wrap(ad_tensor_from(ctx, AD_F64, rank, dims, x)));
 }
 
 static ad_value vector(int64_t n, const double *x) { return tensor(1, n, 0, x); }
@@ -42,6 +55,7 @@ static ad_value call(const char *op, int n, const ad_value *in, const ad_arg *ar
     ad_value out[3];
     cr_assert_eq(ad_apply(ctx, ad_op_find(op), 0, n, in, args, out), AD_OK, "%s: %s", op,
                  ad_last_error(ctx)->message);
+    for (int k = 0; k < ad_op_info(ad_op_find(op))->results; k++) keep(out[k]);
     return out[0];
 }
 
@@ -53,11 +67,12 @@ static ad_value gradient(const char *op, int n, const ad_value *in, const ad_arg
     ad_value lifted[3], y, one, g;
     for (int i = 0; i < n; i++) lifted[i] = in[i];
     cr_assert_eq(ad_leaf(ctx, in[k], 0, 0, &lifted[k]), AD_OK);
+    keep(lifted[k]);
     y = call(op, n, lifted, args);
-    one = y.kind == AD_TENSOR && seed == NULL ? call1("ones_like", ad_stop(ctx, y)) : ad_number(1);
+    one = y.kind == AD_TENSOR && seed == NULL ? call1("ones_like", keep(ad_stop(ctx, y))) : ad_number(1);
     cr_assert_eq(ad_vjp(ctx, 1, &y, seed ? seed : &one, 1, &lifted[k], 0, 0, &g), AD_OK, "%s: %s",
                  op, ad_last_error(ctx)->message);
-    return g;
+    return keep(g);
 }
 
 static ad_value gradient1(const char *op, ad_value x) { return gradient(op, 1, &x, NULL, 0, NULL); }
@@ -92,7 +107,7 @@ Test(rows, reductions_of_nothing) {
 Test(rows, ties_share_equally) {
     EXPECT(gradient1("max", V(3, 1, 3)), 0.5, 0, 0.5);
     EXPECT(gradient1("min", V(2, 2, 2, 2)), 0.25, 0.25, 0.25, 0.25);
-    ad_value x = ad_wrap(ad_tensor_full(ctx, AD_F32, 1, (int64_t[]){70000}, 1.0));
+    ad_value x = keep(ad_wrap(ad_tensor_full(ctx, AD_F32, 1, (int64_t[]){70000}, 1.0)));
     cr_expect_eq(at(call1("sum", gradient1("max", x)), 0), 70000 * (double)(float)(1.0 / 70000));
 }
 
@@ -135,7 +150,7 @@ Test(rows, axes_in_any_layout) {
 }
 
 Test(rows, f32_sums_in_f64) {
-    ad_value x = ad_wrap(ad_tensor_full(ctx, AD_F32, 1, (int64_t[]){20000000}, 1.0));
+    ad_value x = keep(ad_wrap(ad_tensor_full(ctx, AD_F32, 1, (int64_t[]){20000000}, 1.0)));
     cr_expect_eq(call1("sum", x).num, 20000000);
     cr_expect_eq(call1("mean", x).num, 1);
 }
@@ -259,7 +274,8 @@ Test(rows, equal_eigenvalues) {
     EXPECT(gradient("eigvals", 1, &eye, NULL, 0, &seed), 1, 0, 0, 1);
     ad_leaf(ctx, eye, 0, 0, &leaf);
     cr_assert_eq(ad_apply(ctx, ad_op_find("eigh"), 0, 1, &leaf, NULL, out), AD_OK);
-    cr_expect_eq(ad_vjp(ctx, 1, &out[0], &seed, 1, &leaf, 0, 0, &g), AD_OK);
+    cr_assert_eq(ad_vjp(ctx, 1, &out[0], &seed, 1, &leaf, 0, 0, &g), AD_OK);
+    keep(leaf), keep(out[0]), keep(out[1]), keep(g);
     EXPECT(g, 1, 0, 0, 1);
     ad_value one = M(2, 2, 1, 0, 0, 0);
     cr_expect_eq(ad_vjp(ctx, 1, &out[1], &one, 1, &leaf, 0, 0, &g), AD_ERR_DEGENERATE);
@@ -291,13 +307,16 @@ Test(rows, factors_multiply_back) {
 /* ---- images ------------------------------------------------------------------------------- */
 
 static ad_value image(int64_t c, int64_t h, int64_t w, const double *x) {
-    return ad_wrap(ad_tensor_from(ctx, AD_F64, 3, (int64_t[]){c, h, w}, x));
+    return keep(ad_wrap(ad_tensor_from(ctx, AD_F64, 3, (int64_t[]){c, h, w}, x)));
+}
+
+static ad_value kernel(int64_t side, const double *x) {
+    return keep(ad_wrap(ad_tensor_from(ctx, AD_F64, 4, (int64_t[]){1, 1, side, side}, x)));
 }
 
 Test(rows, convolution_and_pools) {
     ad_value x = image(1, 3, 3, (double[]){1, 2, 3, 4, 5, 6, 7, 8, 9});
-    ad_value w =
-        ad_wrap(ad_tensor_from(ctx, AD_F64, 4, (int64_t[]){1, 1, 2, 2}, (double[]){1, 0, 0, -1}));
+    ad_value w = kernel(2, (double[]){1, 0, 0, -1});
     ad_value in[2] = {x, w};
     EXPECT(call("conv2d", 2, in, NULL), -4, -4, -4, -4);
     ad_arg padded[AD_MAX_ARGS] = {{.given = true, .num = 2}, {.given = true, .num = 1}};
@@ -313,7 +332,7 @@ Test(rows, convolution_and_pools) {
 /* A zero weight of the cotangent hides what stands behind it. */
 Test(rows, strong_zeros_in_convolutions) {
     ad_value x = image(1, 1, 2, (double[]){INFINITY, 1}), seed = image(1, 1, 2, (double[]){0, 1});
-    ad_value w = ad_wrap(ad_tensor_from(ctx, AD_F64, 4, (int64_t[]){1, 1, 1, 1}, (double[]){2}));
+    ad_value w = kernel(1, (double[]){2});
     ad_value in[2] = {x, w};
     EXPECT(gradient("conv2d", 2, in, NULL, 1, &seed), 1);
 }
