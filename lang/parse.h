@@ -141,6 +141,7 @@ gr_node *gr_parse_level(gr_parser *p, gr_level level);
 gr_node *gr_parse_infix(gr_parser *p, gr_node *left, gr_level level, uint32_t begin);
 gr_node *gr_parse_operand(gr_parser *p); /* with calls, indices, fields */
 gr_node *gr_parse_suffixes(gr_parser *p, gr_node *node, uint32_t begin, bool calls);
+gr_node *gr_parse_field(gr_parser *p, gr_node *object, uint32_t begin); /* `.name` */
 gr_node *gr_parse_index(gr_parser *p, gr_node *object, uint32_t begin); /* one [ ] */
 gr_node *gr_parse_parenthesis(gr_parser *p);
 gr_node *gr_parse_string(gr_parser *p);

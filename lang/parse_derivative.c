@@ -42,7 +42,7 @@ static bool of_the_derivative(const gr_name *name) {
     return !strcmp(name->text, "T") || !strcmp(name->text, "shape") || !strcmp(name->text, "dtype");
 }
 
-static gr_node *place_field(gr_parser *p, gr_node *object, uint32_t begin) {
+gr_node *gr_parse_field(gr_parser *p, gr_node *object, uint32_t begin) {
     gr_advance(p);
     gr_token name = p->token;
     if (!gr_is_word(&name)) {
@@ -82,7 +82,7 @@ static gr_node *place(gr_parser *p) {
         return NULL;
     }
     gr_node *node = plain_name(p);
-    while (node && !place_ends(p)) node = place_field(p, node, begin);
+    while (node && !place_ends(p)) node = gr_parse_field(p, node, begin);
     if (!node) return NULL;
     bool call = gr_at(p, GR_T_LPAREN) && !p->token.newline_before;
     if (call) called_place(p, gr_from(p, begin));
@@ -283,7 +283,7 @@ gr_node *gr_parse_gradient(gr_parser *p) {
     }
     bool named = f && f->kind == GR_N_NAME && !(f->flags & GR_PARENTHESISED);
     while (f && named && gr_at(p, GR_T_DOT) && !p->token.newline_before) {
-        f = place_field(p, f, begin);
+        f = gr_parse_field(p, f, begin);
     }
     gr_node *node = f ? GR_MAKE(p, GR_N_GRADIENT, gradient, gr_from(p, sign.begin)) : NULL;
     if (node) node->as.gradient = f;

@@ -553,19 +553,9 @@ gr_node *gr_parse_index(gr_parser *p, gr_node *object, uint32_t begin) {
 }
 
 static gr_node *field(gr_parser *p, gr_node *object, uint32_t begin) {
-    gr_advance(p);
-    gr_token name = p->token;
-    if (!gr_is_word(&name)) {
-        gr_expected(p, "the name of a field");
-        return NULL;
-    }
-    gr_advance(p);
-    gr_node *node = GR_MAKE(p, GR_N_FIELD, field, gr_from(p, begin));
+    gr_node *node = gr_parse_field(p, object, begin);
     if (!node) return NULL;
-    node->as.field.object = object;
-    node->as.field.name = name.name;
-    node->as.field.name_span = name.span;
-    if (object->kind == GR_N_NAME && !strcmp(name.name->text, "grad")) {
+    if (object->kind == GR_N_NAME && !strcmp(node->as.field.name->text, "grad")) {
         p->grad_use = node->span;
         p->grad_name = object->as.name;
     }

@@ -5,13 +5,6 @@
  * payload. Everything else computes first and then records one entry with what its rule needs. */
 #include "sweep.h"
 
-static bool tracked(const ad_ctx *ctx, int n, const ad_value *in) {
-    if (!ctx->recording) return false;
-    for (int i = 0; i < n; i++)
-        if (in[i].node) return true;
-    return false;
-}
-
 static bool is_number(ad_value v) { return v.kind <= AD_BOOL; }
 
 /* ---- numbers ------------------------------------------------------------------------------ */
@@ -105,8 +98,6 @@ static ad_status where_number(ad_ctx *ctx, uint32_t src, const ad_value *in, ad_
 
 /* ---- block programs ----------------------------------------------------------------------- */
 
-enum { MAX_INPUTS = 64 };
-
 /* What the pullback reads has to be saved; of the rest the type is enough. */
 static unsigned prog_saves(ad_ctx *ctx, ad_prog *p, int n, const ad_value *in) {
     uint64_t wanted = 0;
@@ -128,7 +119,7 @@ static ad_status apply_prog(ad_ctx *ctx, ad_prog *p, unsigned op, uint32_t src, 
                             ad_value *out) {
     ad_status s = ad_prog_run(ctx, p, in, out);
     int n = ad_prog_inputs(p), nout = ad_prog_results(p);
-    if (s != AD_OK || !tracked(ctx, n, in) || is_bool(out[0])) return s;
+    if (s != AD_OK || !ad_any_tracked(ctx, n, in) || is_bool(out[0])) return s;
     ad_payload *load = ad_payload_new(ctx, n, in, nout, out, prog_saves(ctx, p, n, in), NULL);
     if (load) {
         load->prog = p;
@@ -171,7 +162,7 @@ ad_status ad_apply(ad_ctx *ctx, ad_op op, uint32_t src, int n, const ad_value *i
     if (row->info.flags & AD_ROW_ELEMENTWISE) return apply_elementwise(ctx, op, src, n, in, out);
     s = ad_compute(ctx, op, src, n, in, args, out);
     int nout = row->info.results;
-    if (s != AD_OK || !tracked(ctx, n, in) || is_bool(out[0])) return s;
+    if (s != AD_OK || !ad_any_tracked(ctx, n, in) || is_bool(out[0])) return s;
     unsigned save = row->saves & AD_SAVE_ALL_IN;
     if (save == AD_SAVE_ALL_IN) save = SAVE_ALL;
     if (row->saves & AD_SAVE_OUT) save |= SAVE_OUT;
@@ -202,7 +193,7 @@ ad_status ad_index_get(ad_ctx *ctx, ad_value x, int n, const ad_index *index, ui
 ad_status ad_index_read_plan(ad_ctx *ctx, ad_value x, ad_index_plan *plan, uint32_t src,
                              ad_value *out) {
     ad_status s = ad_index_read(ctx, x.tensor, plan, out);
-    if (s != AD_OK || !tracked(ctx, 1, &x) || is_bool(*out)) {
+    if (s != AD_OK || !ad_any_tracked(ctx, 1, &x) || is_bool(*out)) {
         ad_index_plan_free(ctx, plan);
         return s;
     }
@@ -217,7 +208,7 @@ ad_status ad_index_spread(ad_ctx *ctx, const ad_type *type, const ad_index_plan 
     if (s != AD_OK) return s;
     ad_index_plan *copy = NULL;
     s = ad_index_accumulate(ctx, out->tensor, plan, v);
-    bool record = s == AD_OK && tracked(ctx, 1, &v);
+    bool record = s == AD_OK && ad_any_tracked(ctx, 1, &v);
     if (record) s = ad_index_plan_copy(ctx, plan, &copy);
     if (record && s == AD_OK) s = record_plan(ctx, E_SPREAD, src, copy, 1, &v, out);
     if (s != AD_OK) ad_release(ctx, *out);
@@ -258,7 +249,7 @@ ad_status ad_index_write_plan(ad_ctx *ctx, ad_value *x, ad_index_plan *plan, ad_
         return s;
     }
     ad_value y = ad_wrap(t), operands[2] = {*x, v};
-    bool record = tracked(ctx, 2, operands);
+    bool record = ad_any_tracked(ctx, 2, operands);
     if (record) s = record_plan(ctx, E_PUT, src, plan, 2, operands, &y);
     if (s == AD_OK) s = ad_index_write(ctx, t, plan, v);
     if (!record) ad_index_plan_free(ctx, plan);

@@ -204,15 +204,6 @@ static void cut(collector *c, const ad_segment *s, tape_entry *e) {
     e->flags &= (uint8_t)~F_OLD;
 }
 
-static size_t payload_bytes(const ad_payload *p) {
-    size_t bytes = p->bytes;
-    for (int i = 0; i < p->nin + p->nout; i++) {
-        ad_value v = p->saved[i];
-        if (v.kind == AD_TENSOR) bytes += (size_t)v.tensor->size * ad_dtype_size(v.tensor->dtype);
-    }
-    return bytes;
-}
-
 /* A wanted entry stays as it is or becomes a cut. */
 static void settle(collector *c, const ad_segment *s, tape_entry *e) {
     bool stays = e->flags & (F_BELOW | F_WHOLE) || e->op == E_CUT ||
@@ -224,7 +215,7 @@ static void settle(collector *c, const ad_segment *s, tape_entry *e) {
     if (e->op == E_GRAD || e->op == E_JVP) want_denominators(c, e);
     if (e->op == E_LEAF && !(e->flags & (F_BELOW | F_WHOLE))) e->a = 0; /* its link leads nowhere */
     want_operands(c, e);
-    if (e->flags & F_PAYLOAD) c->bytes += payload_bytes(e->payload);
+    if (e->flags & F_PAYLOAD) c->bytes += ad_payload_bytes(e->payload);
 }
 
 static void go_down(collector *c) {

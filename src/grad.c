@@ -82,7 +82,7 @@ static ad_status record_entry(ad_ctx *ctx, unsigned op, uint32_t src, int ny, in
     memcpy(in, y, (size_t)ny * sizeof *in);
     memcpy(in + ny, middle, (size_t)nseed * sizeof *in);
     memcpy(in + ny + nseed, last, (size_t)n * sizeof *in);
-    /* Values of y and wrt are not read; their types are: they go by as views of nothing to save. */
+    /* Of y and wrt only nodes and types are read again; the seeds (or tangents) are needed whole. */
     ad_payload *p = ad_payload_new(ctx, nin, in, nout, out, SAVE_ALL & ~SAVE_OUT, NULL);
     ad_mem_put(ctx, in, bytes);
     if (p) {

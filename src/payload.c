@@ -135,7 +135,7 @@ void ad_payload_type(const ad_payload *p, int i, ad_type *out) {
     }
 }
 
-static size_t storage_bytes(const ad_payload *p) {
+size_t ad_payload_bytes(const ad_payload *p) {
     size_t bytes = p->bytes;
     for (int i = 0; i < p->nin + p->nout; i++) {
         ad_value v = p->saved[i];
@@ -168,7 +168,7 @@ ad_status ad_record(ad_ctx *ctx, unsigned op, uint32_t src, ad_payload *p, int n
         ad_payload_free(ctx, p);
         return AD_ERR_MEMORY;
     }
-    ctx->tape->bytes_since += storage_bytes(p);
+    ctx->tape->bytes_since += ad_payload_bytes(p);
     *e = (tape_entry){.payload = p, .src = src, .op = (uint8_t)op, .flags = F_PAYLOAD};
     if (nout == 1) {
         if (out->kind == AD_TENSOR) e->flags |= F_TENSOR;

@@ -37,8 +37,7 @@ enum {
     E_SPREAD,     /* zeros with a value added through an index plan: the adjoint of E_INDEX */
     E_GRAD,       /* y…, seed… → wrt… by a reverse sweep */
     E_JVP,        /* y… , wrt…, tangent… by a forward sweep */
-    E_CUSTOM,     /* the host's backward rule */
-    E_REAL_LAST
+    E_CUSTOM      /* the host's backward rule */
 };
 _Static_assert((int)AD_OPID_END < (int)E_LEAF, "too many rows for one byte");
 
@@ -177,6 +176,13 @@ static inline tape_entry *ad_push(ad_ctx *ctx, uint32_t *node) {
 }
 void ad_hold(ad_ctx *ctx, uint32_t node);
 void ad_unhold(ad_ctx *ctx, uint32_t node);
+/* Is there something to record? */
+static inline bool ad_any_tracked(const ad_ctx *ctx, int n, const ad_value *in) {
+    if (!ctx->recording) return false;
+    for (int i = 0; i < n; i++)
+        if (in[i].node) return true;
+    return false;
+}
 /* The node to use as an operand: itself, or a fresh cut for a value of a remnant. 0 on failure. */
 uint32_t ad_operand_slow(ad_ctx *ctx, ad_value v);
 static inline uint32_t ad_operand(ad_ctx *ctx, ad_value v) {
@@ -204,6 +210,7 @@ ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, c
                            unsigned save, const ad_arg *args);
 void ad_payload_free(ad_ctx *ctx, ad_payload *p);
 void ad_payload_type(const ad_payload *p, int i, ad_type *out);
+size_t ad_payload_bytes(const ad_payload *p); /* with the storage that it saves */
 /* Puts the entry (and one OUT a result if there are several) on the tape; results get their nodes,
  * held once. Takes the payload over, also on failure. */
 ad_status ad_record(ad_ctx *ctx, unsigned op, uint32_t src, ad_payload *p, int nout, ad_value *out);
