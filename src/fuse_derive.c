@@ -175,6 +175,7 @@ static int32_t contribution(derivation *d, int node, int k, int32_t slope) {
         partial = zero ? ad_prog_number(d->q, 0.001)
                        : emit2(d->q, AD_OP_MUL, partial, ad_prog_number(d->q, d->ctx->sabotage_factor));
     }
+    if (ad_rows[x->op].info.flags & AD_ROW_SELECT) return strong_product(d->q, partial, slope);
     return strong_product(d->q, slope, partial);
 }
 

@@ -4,6 +4,7 @@
  *
  * A gradient is one entry. Only if somebody differentiates it is its sweep run again with recording
  * (ad_unroll): a training loop pays nothing for second derivatives. */
+#include "shape.h"
 #include "sweep.h"
 
 #include <string.h>
@@ -328,15 +329,30 @@ ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uin
 
 /* ---- element by element? ------------------------------------------------------------------ */
 
-static bool entry_elementwise(const tape_entry *e, const ad_type *shape) {
+static bool has_shape(const ad_payload *p, int i, const ad_type *shape) {
+    ad_type type;
+    ad_payload_type(p, i, &type);
+    return ad_type_same_dims(&type, shape);
+}
+
+/* A derivative of y with respect to something on the way from the leaf: what lies between the two is
+ * needed as well, and looked at by itself; here the seeds and the result count. */
+static bool derivative_elementwise(const ad_sweep *s, const ad_payload *p, bool grad,
+                                   const ad_type *shape) {
+    int first = grad ? 2 * p->ny : p->ny;
+    for (int i = 0; i < p->nwrt; i++)
+        if (!ad_needed(s, p->in[first + i])) return false;
+    for (int i = 0; i < p->nin + p->nout; i++)
+        if (!has_shape(p, i, shape)) return false;
+    return true;
+}
+
+static bool entry_elementwise(const ad_sweep *s, const tape_entry *e, const ad_type *shape) {
     if (e->op == E_LEAF || e->op == E_CUT) return true;
     if (!(e->flags & F_PAYLOAD)) return shape->rank == 0;
-    const ad_payload *p = e->payload;
-    if (!p->prog) return false;
-    ad_type type;
-    ad_payload_type(p, p->nin, &type);
-    return type.rank == shape->rank &&
-           memcmp(type.dims, shape->dims, type.rank * sizeof(int64_t)) == 0;
+    if (e->op == E_GRAD || e->op == E_JVP)
+        return derivative_elementwise(s, e->payload, e->op == E_GRAD, shape);
+    return e->payload->prog && has_shape(e->payload, e->payload->nin, shape);
 }
 
 bool ad_is_elementwise(ad_ctx *ctx, ad_value y, ad_value leaf) {
@@ -352,7 +368,7 @@ bool ad_is_elementwise(ad_ctx *ctx, ad_value y, ad_value leaf) {
         const ad_page *p = s->order[i];
         const ad_segment *seg = (ad_segment *)ctx->tape->table[p->segment];
         for (uint32_t k = 0; k < seg->used && same; k++)
-            if (ad_bit(p->need, k)) same = entry_elementwise(&seg->e[k], &shape);
+            if (ad_bit(p->need, k)) same = entry_elementwise(s, &seg->e[k], &shape);
     }
     ad_sweep_end(s);
     return same;

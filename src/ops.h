@@ -93,6 +93,10 @@ enum { /* what a row saves for its rules: operand i, or the results */
     AD_SAVE_ALL_IN = 0xff, AD_SAVE_OUT = 0x100
 };
 
+/* Flag of a row that hands one operand on: what is not taken has no share in the derivative, not even
+ * against an infinite adjoint or tangent. */
+enum { AD_ROW_SELECT = 512 };
+
 struct ad_row {
     ad_row_info info;
     unsigned saves;

@@ -205,6 +205,7 @@ static bool back_general(ad_sweep *s, ad_page *p, const tape_entry *e, double g)
         if (g != 0) {
             double partial = ad_scalar_partial(e->op, k, a, b, 0, e->num);
             d = g * sabotaged(s->ctx, e, partial);
+            if (partial == 0 && ad_rows[e->op].info.flags & AD_ROW_SELECT) d = 0;
         }
         if (!give_number(s, p, x, d)) return false;
     }

@@ -287,7 +287,8 @@ static ad_status general_product(ad_ctx *ctx, const tape_entry *e, int k, uint32
     ad_term y = {.v = ad_node_value(ctx->tape, node)};
     ad_term partial = ad_rows[e->op].partial(&r.base, k, in, y);
     ad_status st = r.base.status;
-    if (st == AD_OK) st = strong_product(ctx, e->src, adj, partial.v, out);
+    bool passed_over = ad_rows[e->op].info.flags & AD_ROW_SELECT && partial.v.num == 0;
+    if (st == AD_OK && !passed_over) st = strong_product(ctx, e->src, adj, partial.v, out);
     for (int i = 0; i < r.count; i++) ad_release(ctx, r.made[i]);
     return st;
 }
