@@ -6,6 +6,7 @@
 
 struct gr_items {
     size_t refs, used, room;
+    bool outgrown; /* its items were copied to one with more room */
     gr_value data[];
 };
 
@@ -36,7 +37,7 @@ static gr_items *new_items(gr_vm *vm, size_t room) {
 static void release_items(gr_vm *vm, gr_items *b) {
     if (--b->refs) return;
     for (size_t i = 0; i < b->used; i++) gr_release(vm, b->data[i]);
-    ad_mem_put(vm->ctx, b, items_size(b->room));
+    (b->outgrown ? ad_mem_discard : ad_mem_put)(vm->ctx, b, items_size(b->room));
 }
 
 bool gr_items_shared(const gr_tuple *t) { return t->base && t->base->refs > 1; }
@@ -114,6 +115,7 @@ static gr_tuple *extendable(gr_vm *vm, gr_value v, size_t more) {
     } else {
         size_t room = (t->count + more) * 2;
         out = copy_with_room(vm, t, room < 8 ? 8 : room);
+        if (out && t->base) t->base->outgrown = true;
     }
     gr_release(vm, v);
     return out;

@@ -89,6 +89,8 @@ volatile sig_atomic_t *ad_interrupt_flag(ad_ctx *ctx);
 void *ad_mem_get(ad_ctx *ctx, size_t bytes);
 void *ad_mem_resize(ad_ctx *ctx, void *block, size_t old_bytes, size_t new_bytes);
 void ad_mem_put(ad_ctx *ctx, void *block, size_t bytes);
+/* Puts back a block whose size will not be asked for again: a large one goes to the system at once. */
+void ad_mem_discard(ad_ctx *ctx, void *block, size_t bytes);
 /* Gives pooled memory back to the system (at an idle prompt). */
 void ad_mem_trim(ad_ctx *ctx);
 typedef struct ad_mem_stats {

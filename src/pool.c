@@ -276,6 +276,19 @@ void ad_mem_put(ad_ctx *ctx, void *block, size_t bytes) {
     p->in_use -= class_size(c);
 }
 
+void ad_mem_discard(ad_ctx *ctx, void *block, size_t bytes) {
+    struct ad_pools *p = ctx->pools;
+    if (!block || class_of(bytes) < SMALL_CLASSES) {
+        ad_mem_put(ctx, block, bytes);
+        return;
+    }
+    large *l = large_of(block);
+    ring_out(l);
+    p->in_use -= class_size(l->class);
+    AD_UNPOISON(block, class_size(l->class));
+    to_system(ctx, l->raw, raw_size(l->class));
+}
+
 void *ad_mem_resize(ad_ctx *ctx, void *block, size_t old_bytes, size_t new_bytes) {
     if (!block) return ad_mem_get(ctx, new_bytes);
     unsigned c = class_of(old_bytes);
