@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* collect.c - what nobody can ask for any more is reclaimed, in two passes over the segments.
+/* collect.c - what nobody can ask for any more is reclaimed, in three passes over the segments.
+ *
+ * Reach, newest first: what no value holds and no reached entry uses is gone; most of a tape is, and
+ * costs nothing further.
  *
  * Up, in the order of construction: an entry is askable if a value holds it or an operand is askable.
  * A gradient is askable if something *below* its numerator is: that the numerator itself is held says
@@ -35,6 +38,55 @@ static tape_entry *entry_at(const collector *c, uint32_t node) {
 static bool askable(const collector *c, uint32_t node) {
     const tape_entry *e = entry_at(c, node);
     return e && e->flags & F_ASK;
+}
+
+/* ---- reach -------------------------------------------------------------------------------- */
+
+static void free_payload(collector *c, tape_entry *e) {
+    if (e->flags & F_PAYLOAD) ad_payload_free(c->ctx, e->payload);
+    e->flags &= (uint8_t)~F_PAYLOAD;
+}
+
+static void bury(collector *c, tape_entry *e) {
+    free_payload(c, e);
+    e->op = E_FREE;
+    e->flags = 0;
+}
+
+static AD_INLINE void reach_node(const collector *c, uint32_t node) {
+    if (node) ad_at(c->t, node)->flags |= F_REACH;
+}
+
+/* Operands, and the denominators of a gradient. */
+static void reach_payload(const collector *c, const tape_entry *e) {
+    for (int i = 0; i < e->payload->nin; i++) reach_node(c, e->payload->in[i]);
+}
+
+static void reach_operands(const collector *c, const tape_entry *e) {
+    if (e->flags & F_PAYLOAD) {
+        reach_payload(c, e);
+    } else if (e->op < E_LEAF) {
+        reach_node(c, e->a);
+        reach_node(c, e->b);
+    } else if (e->op != E_CUT) {
+        reach_node(c, e->a);
+    }
+}
+
+static void go_reach(collector *c) {
+    for (ad_segment *s = c->t->last; s; s = s->prev) {
+        s->alive = 0;
+        for (uint32_t i = s->used; i-- > (s->id == 0);) {
+            tape_entry *e = &s->e[i];
+            if (e->held || e->flags & F_REACH) {
+                s->alive++;
+                e->flags &= (uint8_t)~F_REACH;
+                reach_operands(c, e);
+            } else {
+                bury(c, e);
+            }
+        }
+    }
 }
 
 /* ---- up ----------------------------------------------------------------------------------- */
@@ -132,7 +184,7 @@ static AD_INLINE void up_simple(collector *c, ad_segment *s, uint32_t i) {
 
 static void go_up(collector *c) {
     for (ad_segment *s = c->t->first; s; s = s->next) {
-        for (uint32_t i = s->id == 0; i < s->used; i++) {
+        for (uint32_t i = s->id == 0; s->alive && i < s->used; i++) {
             tape_entry *e = &s->e[i];
             if (e->op == E_FREE) continue;
             if (e->op < E_LEAF && !(e->flags & F_PAYLOAD)) {
@@ -182,17 +234,6 @@ static void want_denominators(collector *c, const tape_entry *e) {
         if (p->in[i]) ad_at(c->t, p->in[i])->flags |= F_WHOLE;
 }
 
-static void free_payload(collector *c, tape_entry *e) {
-    if (e->flags & F_PAYLOAD) ad_payload_free(c->ctx, e->payload);
-    e->flags &= (uint8_t)~F_PAYLOAD;
-}
-
-static void bury(collector *c, tape_entry *e) {
-    free_payload(c, e);
-    e->op = E_FREE;
-    e->flags = 0;
-}
-
 static void cut(collector *c, const ad_segment *s, tape_entry *e) {
     double num = e->flags & F_TENSOR ? 0 : ad_entry_number(e);
     if (e->flags & F_PAYLOAD && e->payload->nout > 1) num = 0;
@@ -218,8 +259,17 @@ static void settle(collector *c, const ad_segment *s, tape_entry *e) {
     if (e->flags & F_PAYLOAD) c->bytes += ad_payload_bytes(e->payload);
 }
 
+/* A scalar entry that stays and needs nothing whole, as most do. */
+static AD_INLINE bool down_simple(const collector *c, const tape_entry *e) {
+    if (e->op >= E_LEAF || (e->flags & (F_PAYLOAD | F_BELOW | F_WHOLE)) != F_BELOW) return false;
+    if (e->a) ad_at(c->t, e->a)->flags |= F_KEEP;
+    if (e->b) ad_at(c->t, e->b)->flags |= F_KEEP;
+    return true;
+}
+
 static void go_down(collector *c) {
     for (ad_segment *s = c->t->last; s; s = s->prev) {
+        if (!s->alive) continue;
         s->alive = 0;
         for (uint32_t i = s->used; i-- > (s->id == 0);) {
             tape_entry *e = &s->e[i];
@@ -229,7 +279,7 @@ static void go_down(collector *c) {
                 continue;
             }
             s->alive++;
-            settle(c, s, e);
+            if (!down_simple(c, e)) settle(c, s, e);
         }
         c->alive += s->alive;
     }
@@ -335,21 +385,38 @@ static void name_parameters(collector *c) {
 
 /* ---- when --------------------------------------------------------------------------------- */
 
+enum { PATIENCE = 2, MOST_PATIENCE = 8, MORE_ENTRIES = 1 << 21 };
+
+/* Where the last collections found next to nothing, a long tape is being recorded: wait longer, by at
+ * most 50 MB. */
+static void learn_patience(ad_tape *t, uint64_t before) {
+    if (t->alive < before - before / 8) t->patience = PATIENCE;
+    else if (t->patience < MOST_PATIENCE) t->patience *= 2;
+}
+
+static uint64_t entries_to_wait(const ad_tape *t) {
+    uint64_t least = PATIENCE * t->alive, most = t->patience * t->alive;
+    if (most > least + MORE_ENTRIES) most = least + MORE_ENTRIES;
+    return most > FIRST_ENTRIES ? most : FIRST_ENTRIES;
+}
+
 static bool due(const ad_tape *t) {
-    uint64_t entries = 2 * t->alive > FIRST_ENTRIES ? 2 * t->alive : FIRST_ENTRIES;
     size_t bytes = t->bytes_alive / 2 > FIRST_BYTES ? t->bytes_alive / 2 : FIRST_BYTES;
-    return t->since > entries || t->bytes_since > bytes;
+    return t->since > entries_to_wait(t) || t->bytes_since > bytes;
 }
 
 void ad_collect(ad_ctx *ctx, bool force) {
     ad_tape *t = ctx->tape;
     if (t->sweeping || !(force || due(t))) return;
     collector c = {.ctx = ctx, .t = t};
+    go_reach(&c);
     go_up(&c);
     if (!c.failed) {
         go_down(&c);
         drop_revived(&c);
+        uint64_t before = t->alive + t->since;
         t->alive = c.alive;
+        learn_patience(t, before);
         t->bytes_alive = c.bytes;
     }
     recycle(&c);

@@ -407,7 +407,7 @@ ad_tape_stats ad_tape_statistics(const ad_ctx *ctx) {
 ad_status ad_tape_open(ad_ctx *ctx) {
     ad_tape *t = ad_mem_get(ctx, sizeof *t);
     if (!t) return AD_ERR_MEMORY;
-    *t = (ad_tape){0};
+    *t = (ad_tape){.patience = 2};
     ctx->tape = t;
     ctx->recording = true;
     if (append_segment(ctx)) return AD_OK;

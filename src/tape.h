@@ -7,7 +7,7 @@
  *     u32 src     source position
  *     u8 op, u8 flags, u16 held
  *
- * Values hold entries (`held`); entries do not count each other. Reclamation is two passes over the
+ * Values hold entries (`held`); entries do not count each other. Reclamation is three passes over the
  * segments (collect.c). A payload saves storage, never a tracked value. */
 #ifndef AD_TAPE_H
 #define AD_TAPE_H
@@ -49,9 +49,9 @@ enum {
     F_KEEP = 16,    /* collector: used by a kept entry */
     F_WHOLE = 32,   /* collector: a kept gradient needs it as it is */
     F_OLD = 64,     /* leaf: superseded; where: the second operand was chosen */
-    F_SET = 128     /* collector: it stays, as a cut */
+    F_REACH = 128   /* collector: a reached entry uses it */
 };
-enum { F_COLLECT = F_ASK | F_BELOW | F_KEEP | F_WHOLE | F_SET };
+enum { F_COLLECT = F_ASK | F_BELOW | F_KEEP | F_WHOLE };
 
 typedef struct ad_payload {
     uint32_t bytes;      /* of this block */
@@ -130,6 +130,7 @@ typedef struct ad_tape {
     uint64_t seq;
     uint64_t recorded, since, alive; /* entries: ever, since the last collection, then */
     size_t bytes_since, bytes_alive;
+    uint32_t patience;       /* the next collection comes after patience × alive further entries */
     uint64_t collections, segments;
     uint32_t trace_number;
     int sweeping;            /* sweeps under way */
