@@ -23,13 +23,15 @@ typedef struct walker {
     uint32_t binding_count, binding_room;
     uint32_t *newest; /* by serial: binding + 1 */
     uint32_t newest_room;
-    uint32_t fn, loop_depth, inside; /* inside: blocks that are part of an expression */
+    uint32_t fn, loop_depth, inside; /* inside: blocks around */
+    uint32_t pending;                /* of them, those that are an operand of something */
+    bool statement;                  /* the next node to be walked is one */
     const gr_node *hiding;           /* the pattern of the `let` whose right side is walked */
     bool ok;
 } walker;
 
 static void walk(walker *w, gr_node *node);
-static void walk_block(walker *w, gr_node *block);
+static void walk_block(walker *w, gr_node *block, bool statement);
 
 #define COMPLAIN(w, id, span, ...)                                                                 \
     ((w)->ok = false,                                                                              \
@@ -204,7 +206,7 @@ static void walk_assigned(walker *w, gr_node *node, bool update) {
     if (v) {
         if ((v->flags & GR_VAR_TRACKED) && !update) assign_param(w, name, node->span);
         note_use(w, v, index, node);
-        v->flags |= GR_VAR_ASSIGNED | (w->inside ? GR_VAR_INSIDE : 0u);
+        v->flags |= GR_VAR_ASSIGNED | (w->pending ? GR_VAR_INSIDE : 0u);
         node->slot = index + 1;
         return;
     }
@@ -295,14 +297,16 @@ static void walk_fn(walker *w, gr_node *node, uint32_t own) {
     node->slot = index;
     walker outer = *w;
     w->fn = index;
-    w->loop_depth = w->inside = 0;
+    w->loop_depth = w->inside = w->pending = 0;
     w->hiding = NULL;
     walk_parameters(w, node->as.fn, index);
+    w->statement = true;
     walk(w, node->as.fn->body);
     unwind_bindings(w, outer.binding_count);
     w->fn = outer.fn;
     w->loop_depth = outer.loop_depth;
     w->inside = outer.inside;
+    w->pending = outer.pending;
     w->hiding = outer.hiding;
 }
 
@@ -310,6 +314,13 @@ static void walk_fn(walker *w, gr_node *node, uint32_t own) {
 
 static void walk_items(walker *w, gr_node_list list) {
     for (uint32_t i = 0; i < list.count; i++) walk(w, list.items[i]);
+}
+
+static void walk_statements(walker *w, gr_node_list list) {
+    for (uint32_t i = 0; i < list.count; i++) {
+        w->statement = true;
+        walk(w, list.items[i]);
+    }
 }
 
 static gr_node *left_of(const gr_node *n) {
@@ -366,7 +377,8 @@ static void walk_spine(walker *w, gr_node *node) {
     ad_mem_put(w->vm->ctx, spine, depth * sizeof *spine);
 }
 
-static void walk_loop(walker *w, gr_node *pattern, gr_node *source, gr_node *condition, gr_node *body) {
+static void walk_loop(walker *w, gr_node *pattern, gr_node *source, gr_node *condition, gr_node *body,
+                      bool statement) {
     uint32_t mark = w->binding_count;
     const gr_node *hiding = w->hiding;
     if (source && pattern) walk(w, source); /* of a while it is looked at in each turn */
@@ -375,18 +387,19 @@ static void walk_loop(walker *w, gr_node *pattern, gr_node *source, gr_node *con
     if (source && !pattern) walk(w, source);
     if (pattern) declare_pattern(w, pattern, 0, false);
     if (condition) walk(w, condition);
+    w->statement = statement;
     walk(w, body);
     w->loop_depth--;
     w->hiding = hiding;
     unwind_bindings(w, mark);
 }
 
-static void walk_branch(walker *w, gr_node *n) {
+static void walk_branch(walker *w, gr_node *n, bool statement) {
     for (uint32_t i = 0; i < n->as.branch.count; i++) {
         walk(w, n->as.branch.arms[i].condition);
-        walk_block(w, n->as.branch.arms[i].body);
+        walk_block(w, n->as.branch.arms[i].body, statement);
     }
-    if (n->as.branch.otherwise) walk_block(w, n->as.branch.otherwise);
+    if (n->as.branch.otherwise) walk_block(w, n->as.branch.otherwise, statement);
 }
 
 static void walk_target(walker *w, gr_node *t, bool update) {
@@ -434,11 +447,13 @@ static void hoist(walker *w, gr_node *block) {
     }
 }
 
-static void walk_block(walker *w, gr_node *block) {
+static void walk_block(walker *w, gr_node *block, bool statement) {
     uint32_t mark = w->binding_count;
     w->inside++;
+    w->pending += !statement;
     hoist(w, block);
-    walk_items(w, block->as.block);
+    walk_statements(w, block->as.block);
+    w->pending -= !statement;
     w->inside--;
     unwind_bindings(w, mark);
 }
@@ -464,6 +479,8 @@ static void walk(walker *w, gr_node *n) {
     if (!n || !w->ok) {
         if (!n || gr_has_raised(w->vm)) return;
     }
+    bool statement = w->statement;
+    w->statement = false;
     switch (n->kind) {
     case GR_N_NAME: walk_name(w, n); break;
     case GR_N_TEMPLATE:
@@ -478,10 +495,10 @@ static void walk(walker *w, gr_node *n) {
     case GR_N_SPREAD: walk(w, n->as.spread); break;
     case GR_N_COMPREHENSION:
         walk_loop(w, n->as.comprehension.pattern, n->as.comprehension.source,
-                  n->as.comprehension.condition, n->as.comprehension.body);
+                  n->as.comprehension.condition, n->as.comprehension.body, false);
         break;
     case GR_N_FN: walk_fn(w, n, 0); break;
-    case GR_N_IF: walk_branch(w, n); break;
+    case GR_N_IF: walk_branch(w, n, statement); break;
     case GR_N_UNARY: walk(w, n->as.unary.operand); break;
     case GR_N_BINARY:
     case GR_N_PIPE:
@@ -500,7 +517,7 @@ static void walk(walker *w, gr_node *n) {
         walk_items(w, n->as.partial.wrt);
         break;
     case GR_N_GRADIENT: walk(w, n->as.gradient); break;
-    case GR_N_BLOCK: walk_block(w, n); break;
+    case GR_N_BLOCK: walk_block(w, n, statement); break;
     case GR_N_DEFINE: walk_define(w, n); break;
     case GR_N_LET:
     case GR_N_PARAM: walk_bind(w, n); break;
@@ -508,8 +525,12 @@ static void walk(walker *w, gr_node *n) {
         walk(w, n->as.assign.value);
         walk_target(w, n->as.assign.target, n->as.assign.update);
         break;
-    case GR_N_FOR: walk_loop(w, n->as.loop.pattern, n->as.loop.source, NULL, n->as.loop.body); break;
-    case GR_N_WHILE: walk_loop(w, NULL, n->as.loop.source, NULL, n->as.loop.body); break;
+    case GR_N_FOR:
+        walk_loop(w, n->as.loop.pattern, n->as.loop.source, NULL, n->as.loop.body, statement);
+        break;
+    case GR_N_WHILE:
+        walk_loop(w, NULL, n->as.loop.source, NULL, n->as.loop.body, statement);
+        break;
     case GR_N_RETURN: walk(w, n->as.result); break;
     case GR_N_ASSERT:
         walk(w, n->as.assertion.condition);
@@ -570,7 +591,7 @@ bool gr_scope_resolve(gr_scope *scope, gr_ast *ast) {
     scope->fns[0] = (gr_scope_fn){0};
     scope->fn_count = 1;
     predeclare(&w, ast->root);
-    walk_items(&w, ast->root->as.block);
+    walk_statements(&w, ast->root->as.block);
     decide_cells(scope);
     if (w.bindings) ad_mem_put(vm->ctx, w.bindings, w.binding_room * sizeof *w.bindings);
     if (w.newest) ad_mem_put(vm->ctx, w.newest, w.newest_room * sizeof *w.newest);

@@ -38,6 +38,19 @@ static void kill_operands(gr_vm *vm, const gr_insn *i, gr_value *b, gr_value *c)
 typedef bool (*binary_function)(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value b,
                                 gr_value *out);
 
+/* Two numbers, one of them tracked. */
+static bool tracked_binary(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, gr_value *b,
+                           gr_value *c, unsigned kill) {
+    ad_status s = ad_step2(vm->ctx, op, src_of(f), a, b, c, kill & GR_KILL_B, kill & GR_KILL_C);
+    if (s == AD_OK) {
+        vm->dirty |= a->head > AD_BOOL;
+        return true;
+    }
+    gr_value in[2] = {*b, *c};
+    gr_raise_operands(vm, s, 2, in);
+    return false;
+}
+
 static bool slow_binary(gr_vm *vm, const gr_frame *f, binary_function run, ad_op op, gr_value *a,
                         gr_value *b, gr_value *c) {
     gr_value out;
@@ -53,6 +66,11 @@ static bool slow_constant(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, g
                           gr_value k, bool reversed) {
     gr_value out;
     const gr_insn *i = f->pc - 1;
+    if (b->kind <= AD_BOOL && a->kind <= AD_TENSOR) {
+        unsigned kill = i->flags & GR_KILL_B;
+        if (!reversed) return tracked_binary(vm, f, op, a, b, &k, kill);
+        return tracked_binary(vm, f, op, a, &k, b, kill ? GR_KILL_C : 0);
+    }
     bool ok = reversed ? gr_arithmetic(vm, op, src_of(f), k, *b, &out)
                        : gr_arithmetic(vm, op, src_of(f), *b, k, &out);
     if (!ok) return false;
@@ -450,6 +468,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
 #define C (R + i->c)
 /* All of them plain numbers, and nothing counted in the target. */
 #define PLAIN(x, y) GR_LIKELY((((x)->head | (y)->head) | (A->head >> 1)) == 0)
+#define NUMBERS(x, y) ((x)->kind <= AD_BOOL && (y)->kind <= AD_BOOL && A->kind <= AD_TENSOR)
 #define SET_NUMBER(x)                                                                              \
     do {                                                                                           \
         double number = (x);                                                                       \
@@ -463,7 +482,8 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
             double x = B->num, y = C->num;                                                         \
             SET_NUMBER(expression);                                                                \
         }                                                                                          \
-        SLOW(slow_binary(vm, frame, gr_arithmetic, AD_OP_##name, A, B, C));                        \
+        if (NUMBERS(B, C)) SLOW(tracked_binary(vm, frame, AD_OP_##name, A, B, C, i->flags));       \
+        else SLOW(slow_binary(vm, frame, gr_arithmetic, AD_OP_##name, A, B, C));                   \
         NEXT;                                                                                      \
     }                                                                                              \
     CASE(name##K) : {                                                                              \

@@ -311,6 +311,10 @@ ad_status ad_apply(ad_ctx *ctx, ad_op op, uint32_t src, int n, const ad_value *i
 /* The same for one and two numbers, tracked or not, of an elementwise row: the fast way in. */
 ad_status ad_apply1(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value *out);
 ad_status ad_apply2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, ad_value *out);
+/* A register machine's step, `*to` = a op b, for operands that are numbers and a `*to` that is a value of
+ * the core: an operand that is killed is let go and holds 0 afterwards. On failure nothing changed. */
+ad_status ad_step2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value *to, ad_value *a, ad_value *b,
+                   bool kill_a, bool kill_b);
 /* The shape rule alone. */
 ad_status ad_infer(ad_ctx *ctx, ad_op op, int n, const ad_type *in, const ad_arg *args, ad_type *out);
 ad_type ad_type_of(ad_value v);

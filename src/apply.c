@@ -84,6 +84,34 @@ ad_status ad_apply2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b,
     return AD_OK;
 }
 
+static AD_INLINE void let_go(ad_ctx *ctx, ad_value *v) {
+    ad_value old = *v;
+    *v = ad_number(0);
+    if (old.head <= AD_BOOL) return;
+    uintptr_t w = ctx->tape->table[old.node >> SEG_BITS];
+    tape_entry *e = ad_is_remnant(w) ? NULL : &((ad_segment *)w)->e[old.node & SEG_MASK];
+    if (AD_LIKELY(old.kind != AD_TENSOR && e && e->held != HELD_MAX)) e->held--;
+    else ad_release_slow(ctx, old);
+}
+
+ad_status ad_step2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value *to, ad_value *a, ad_value *b,
+                   bool kill_a, bool kill_b) {
+    ad_value out;
+    ad_status s;
+    switch (op) {
+    case AD_OP_ADD: s = finish2(ctx, op, src, *a, *b, a->num + b->num, &out); break;
+    case AD_OP_SUB: s = finish2(ctx, op, src, *a, *b, a->num - b->num, &out); break;
+    case AD_OP_MUL: s = finish2(ctx, op, src, *a, *b, a->num * b->num, &out); break;
+    default: s = ad_apply2(ctx, op, src, *a, *b, &out); break;
+    }
+    if (s != AD_OK) return s;
+    if (kill_a) let_go(ctx, a);
+    if (kill_b) let_go(ctx, b);
+    let_go(ctx, to);
+    *to = out;
+    return AD_OK;
+}
+
 /* The chosen number; the entry remembers the other one too, which is still a path. */
 static ad_status where_number(ad_ctx *ctx, uint32_t src, const ad_value *in, ad_value *out) {
     bool second = in[0].num == 0;

@@ -254,32 +254,44 @@ static ad_status visit_operands(ad_sweep *s, uint32_t node) {
     return AD_OK;
 }
 
-/* The same for an operand that is likely to lie in the page at hand. */
-static AD_INLINE bool visit_near(ad_sweep *s, ad_page *p, uint32_t node) {
-    if (node >> SEG_BITS != p->segment) return visit(s, node);
-    if (node) ad_bit_set(p->visited, node & SEG_MASK);
+/* The word of a page at hand: operands mostly light bits of the same one. */
+typedef struct lit_word {
+    ad_page *page;
+    uint32_t word;
+    uint64_t bits;
+} lit_word;
+
+static AD_INLINE bool visit_near(ad_sweep *s, lit_word *l, uint32_t node) {
+    uint32_t i = node & SEG_MASK;
+    if (node >> SEG_BITS != l->page->segment) return visit(s, node);
+    if (i >> 6 == l->word) l->bits |= UINT64_C(1) << (i & 63);
+    else ad_bit_set(l->page->visited, i);
     return true;
 }
 
-static AD_INLINE ad_status visit_entry(ad_sweep *s, ad_page *p, const tape_entry *e, uint32_t i) {
+static AD_INLINE ad_status visit_entry(ad_sweep *s, lit_word *l, const tape_entry *e, uint32_t i) {
     if (e->op < E_LEAF && !(e->flags & F_PAYLOAD))
-        return visit_near(s, p, e->a) && visit_near(s, p, e->b) ? AD_OK : AD_ERR_MEMORY;
+        return visit_near(s, l, e->a) && visit_near(s, l, e->b) ? AD_OK : AD_ERR_MEMORY;
     s->loaded = s->loaded || e->flags & F_PAYLOAD;
-    return visit_operands(s, p->segment << SEG_BITS | i);
+    ad_status st = visit_operands(s, l->page->segment << SEG_BITS | i);
+    l->bits |= l->page->visited[l->word];
+    return st;
 }
 
-/* Operands may light lower bits of the same word, so it is read again after each. */
+/* Operands are older, so within a word they light lower bits than those that were looked at. */
 static ad_status visit_page(ad_sweep *s, ad_page *p) {
     const ad_segment *seg = (ad_segment *)s->ctx->tape->table[p->segment];
-    for (int w = SEG_WORDS - 1; w >= 0; w--) {
-        uint64_t done = 0;
-        for (uint64_t todo; (todo = p->visited[w] & ~done);) {
-            int bit = 63 - __builtin_clzll(todo);
-            done |= UINT64_C(1) << bit;
-            uint32_t i = (uint32_t)(w * 64 + bit);
-            ad_status st = visit_entry(s, p, &seg->e[i], i);
+    for (uint32_t w = SEG_WORDS; w-- > 0;) {
+        lit_word l = {p, w, p->visited[w]};
+        uint64_t below = ~UINT64_C(0);
+        for (uint64_t todo; (todo = l.bits & below);) {
+            uint32_t bit = 63u - (uint32_t)__builtin_clzll(todo), i = w * 64 + bit;
+            below = (UINT64_C(1) << bit) - 1;
+            ad_status st = visit_entry(s, &l, &seg->e[i], i);
             if (st != AD_OK) return st;
         }
+        p->visited[w] = l.bits;
+        if (p->segment == 0 && w == 0) p->visited[0] &= ~UINT64_C(1); /* node 0 is none */
     }
     return AD_OK;
 }
