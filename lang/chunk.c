@@ -115,6 +115,24 @@ gr_span gr_proto_span(const gr_proto *p, uint32_t pc, uint32_t k) {
     return info.count ? p->spans[info.first + (k < info.count ? k : 0)] : p->head;
 }
 
+static bool within(uint32_t reg, uint32_t first, uint32_t count) {
+    return reg >= first && reg - first < count;
+}
+
+bool gr_insn_writes(const gr_proto *p, uint32_t pc, uint32_t reg) {
+    gr_insn i = p->code[pc];
+    switch (i.op) {
+    case GR_I_RELEASE:
+    case GR_I_NEWCELL: return false; /* the variable stays what it was */
+    case GR_I_FORPREP: return within(reg, i.a, 4);
+    case GR_I_NEXT: return reg == i.b;
+    case GR_I_PARTIAL: return within(reg, i.a, p->descriptors[i.wide].count + 1);
+    case GR_I_UNPACK:
+    case GR_I_UNPACKREC: return within(reg, i.b, p->descriptors[i.c].count);
+    default: return i.a == reg && (ops[i.op].a == 'W' || ops[i.op].a == 'X');
+    }
+}
+
 /* ---- dump and verification -------------------------------------------------------------------- */
 
 static void put_operand(gr_buffer *out, const gr_proto *p, uint32_t pc, char kind, uint32_t x) {

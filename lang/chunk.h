@@ -215,6 +215,9 @@ void gr_proto_dump(gr_vm *vm, gr_buffer *out, const gr_proto *proto);
 /* What is wrong with the code, or NULL: operands in range, jumps to instructions. */
 const char *gr_proto_verify(const gr_proto *proto);
 
+/* Whether an instruction gives a register a new value. */
+bool gr_insn_writes(const gr_proto *proto, uint32_t pc, uint32_t reg);
+
 /* The span of an instruction's expression; of its k-th operand (from 1), or that of the whole. */
 void gr_elementwise_free(gr_vm *vm, struct gr_elementwise *e); /* NULL is allowed */
 gr_span gr_proto_span(const gr_proto *proto, uint32_t pc, uint32_t k);

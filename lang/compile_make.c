@@ -250,8 +250,11 @@ static void call_spans(gr_compiler *c, const gr_node *callee, const gr_node *fir
                        const gr_node *call) {
     gr_emit_span(c, callee->span);
     if (first) gr_emit_span(c, first->span);
-    for (uint32_t i = 0; call && i < call->as.call.count; i++)
-        gr_emit_span(c, call->as.call.arguments[i].value->span);
+    for (uint32_t i = 0; call && i < call->as.call.count; i++) {
+        const gr_argument *a = &call->as.call.arguments[i];
+        uint32_t begin = a->name ? a->name_span.begin : a->value->span.begin;
+        gr_emit_span(c, (gr_span){begin, a->value->span.end});
+    }
 }
 
 static uint32_t passed_descriptor(gr_compiler *c, uint32_t argc, const gr_node *first,

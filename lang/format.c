@@ -330,3 +330,13 @@ void gr_describe(gr_vm *vm, gr_buffer *out, gr_value v) {
     default: gr_buffer_printf(out, "a %s", gr_kind_name(v));
     }
 }
+
+void gr_describe_short(gr_vm *vm, gr_buffer *out, gr_value v) {
+    char shape[160];
+    if (v.kind != AD_TENSOR) {
+        gr_describe(vm, out, v);
+        return;
+    }
+    ad_shape_text(v.tensor->rank, v.tensor->dims, shape, sizeof shape);
+    gr_buffer_puts(out, shape);
+}

@@ -33,6 +33,8 @@ void gr_format_source(gr_vm *vm, gr_buffer *out, gr_value v);
 
 /* "a number", "a tensor [2, 3]", "a tuple of 3", "nil". */
 void gr_describe(gr_vm *vm, gr_buffer *out, gr_value v);
+/* "[2, 3]" of a tensor, else as above. */
+void gr_describe_short(gr_vm *vm, gr_buffer *out, gr_value v);
 
 /* "text" with quotes and escapes. */
 void gr_format_quoted(gr_buffer *out, const char *bytes, size_t length);

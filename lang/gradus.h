@@ -49,6 +49,9 @@ enum {
 
 /* Each run begins by clearing the report. `name` is what messages call the text. */
 gr_status gr_run_text(gr_vm *vm, const char *name, const char *text, size_t size, unsigned flags);
+/* The same of a text that begins at a line of a longer input, which messages count. */
+gr_status gr_run_lines(gr_vm *vm, const char *name, uint32_t line, const char *text, size_t size,
+                       unsigned flags);
 gr_status gr_run_file(gr_vm *vm, const char *path, unsigned flags); /* "-": standard input */
 
 /* The value of the last statement of the last run, if it was an expression; borrowed, also bound to

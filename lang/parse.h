@@ -157,6 +157,14 @@ bool gr_continues(const gr_parser *p); /* the token on a new line is a binary op
 gr_node *gr_parse_block(gr_parser *p, const char *after);
 gr_node *gr_parse_statements(gr_parser *p, bool block);
 gr_node *gr_parse_pattern(gr_parser *p);
+/* Names that must differ, noted in the scratch from a mark on; checked and forgotten all at once. */
+typedef struct gr_noted {
+    const gr_name *name;
+    gr_span span;
+} gr_noted;
+void gr_note_name(gr_parser *p, const gr_name *name, gr_span span);
+void gr_check_repeated(gr_parser *p, size_t mark, const char *what);
+void gr_check_names(gr_parser *p, const gr_node *pattern); /* no name is bound twice */
 bool gr_parse_parameters(gr_parser *p, gr_fn *fn);
 const gr_signature *gr_parse_signature(gr_parser *p);
 

@@ -166,6 +166,7 @@ static bool second_clause(gr_parser *p) {
 static gr_node *comprehension(gr_parser *p, bool tuple, uint32_t begin) {
     gr_advance(p);
     gr_node *pattern = gr_parse_pattern(p);
+    if (pattern) gr_check_names(p, pattern);
     if (!pattern || !gr_expect(p, GR_T_IN, "`in`")) return NULL;
     p->no_if = true;
     gr_node *source = gr_parse_expression(p);
@@ -392,6 +393,9 @@ gr_node *gr_parse_record(gr_parser *p) {
     }
     uint32_t count;
     gr_record_field *fields = gr_pop_list(p, mark, sizeof *fields, &count);
+    for (uint32_t i = 0; fields && i < count; i++)
+        if (fields[i].name) gr_note_name(p, fields[i].name, fields[i].name_span);
+    gr_check_repeated(p, mark, "is a field of this record twice");
     gr_node *node = GR_MAKE(p, GR_N_RECORD, record, gr_from(p, begin));
     if (!node) return NULL;
     node->as.record.fields = fields;
@@ -446,6 +450,9 @@ static gr_node *call(gr_parser *p, gr_node *callee, uint32_t begin) {
     }
     uint32_t count;
     gr_argument *arguments = gr_pop_list(p, mark, sizeof *arguments, &count);
+    for (uint32_t i = 0; arguments && i < count; i++)
+        if (arguments[i].name) gr_note_name(p, arguments[i].name, arguments[i].name_span);
+    gr_check_repeated(p, mark, "is given twice");
     gr_node *node = GR_MAKE(p, GR_N_CALL, call, gr_from(p, begin));
     if (!node) return NULL;
     node->as.call.callee = callee;

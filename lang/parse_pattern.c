@@ -4,6 +4,7 @@
  */
 #include "parse.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static gr_node *pattern_name(gr_parser *p) {
@@ -149,6 +150,55 @@ gr_node *gr_parse_pattern(gr_parser *p) {
     return NULL;
 }
 
+/* ---- names that come twice ---------------------------------------------------------------- */
+
+void gr_note_name(gr_parser *p, const gr_name *name, gr_span span) {
+    gr_noted noted = {name, span};
+    gr_push(p, &noted, sizeof noted);
+}
+
+static int compare_noted(const void *x, const void *y) {
+    const gr_noted *a = x, *b = y;
+    if (a->name != b->name) return (uintptr_t)a->name < (uintptr_t)b->name ? -1 : 1;
+    return a->span.begin < b->span.begin ? -1 : a->span.begin > b->span.begin;
+}
+
+void gr_check_repeated(gr_parser *p, size_t mark, const char *what) {
+    size_t count = (p->scratch.size - mark) / sizeof(gr_noted);
+    gr_noted *list = (gr_noted *)(void *)(p->scratch.text + mark);
+    if (count > 1) qsort(list, count, sizeof *list, compare_noted);
+    for (size_t i = 1; i < count && !p->failed; i++) {
+        if (list[i].name != list[i - 1].name) continue;
+        gr_diagnostic *d = gr_complain(p, GR_E_repeated_name, list[i].span, "`%s` %s",
+                                       list[i].name->text, what);
+        gr_diag_also(d, p->source, list[i - 1].span, "it stands here already");
+    }
+    p->scratch.size = mark;
+}
+
+/* Recursion follows brackets, which are limited. */
+static void note_names(gr_parser *p, const gr_node *pattern) {
+    switch (pattern->kind) {
+    case GR_N_PATTERN_NAME: gr_note_name(p, pattern->as.name, pattern->span); break;
+    case GR_N_PATTERN_REST: note_names(p, pattern->as.spread); break;
+    case GR_N_PATTERN_TUPLE:
+        for (uint32_t i = 0; i < pattern->as.list.count; i++)
+            note_names(p, pattern->as.list.items[i]);
+        break;
+    case GR_N_PATTERN_RECORD:
+        for (uint32_t i = 0; i < pattern->as.record.count; i++)
+            note_names(p, pattern->as.record.fields[i].value);
+        break;
+    default: break;
+    }
+}
+
+void gr_check_names(gr_parser *p, const gr_node *pattern) {
+    size_t mark = p->scratch.size;
+    if (!p->failed) note_names(p, pattern);
+    gr_check_repeated(p, mark, "is bound twice");
+}
+
 /* ---- shape signatures --------------------------------------------------------------------- */
 
 static bool dim(gr_parser *p, bool *any) {
@@ -250,6 +300,12 @@ static bool parameter(gr_parser *p, bool *defaults, bool *rest) {
     return !p->failed;
 }
 
+static void check_parameter_names(gr_parser *p, const gr_fn *fn) {
+    size_t mark = p->scratch.size;
+    for (uint32_t i = 0; i < fn->parameter_count; i++) note_names(p, fn->parameters[i].pattern);
+    gr_check_repeated(p, mark, "is bound twice");
+}
+
 bool gr_parse_parameters(gr_parser *p, gr_fn *fn) {
     if (!gr_at(p, GR_T_LPAREN)) {
         gr_diagnostic *d = gr_expected(p, "`(` and the parameters");
@@ -267,5 +323,6 @@ bool gr_parse_parameters(gr_parser *p, gr_fn *fn) {
         return false;
     }
     fn->parameters = gr_pop_list(p, mark, sizeof(gr_parameter), &fn->parameter_count);
+    if (fn->parameters) check_parameter_names(p, fn);
     return !p->failed;
 }

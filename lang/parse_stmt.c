@@ -304,6 +304,7 @@ static gr_node *binding(gr_parser *p, gr_node_kind kind) {
     uint32_t pattern_begin = p->token.span.begin;
     gr_node *pattern = gr_parse_pattern(p);
     if (!pattern || !binding_sign(p, gr_from(p, pattern_begin), pattern, word)) return NULL;
+    gr_check_names(p, pattern);
     gr_node *value = gr_parse_expression(p);
     gr_node *node = value ? GR_MAKE(p, kind, bind, gr_from(p, begin)) : NULL;
     if (!node) return NULL;
@@ -479,6 +480,7 @@ static gr_node *for_loop(gr_parser *p) {
     uint32_t source_begin = p->token.span.begin;
     gr_node *source = gr_parse_expression(p);
     if (source) colon_range(p, source_begin);
+    gr_check_names(p, pattern);
     gr_node *body = p->failed ? NULL : gr_parse_block(p, "the head of the loop");
     return loop_node(p, GR_N_FOR, pattern, source, body, begin);
 }

@@ -16,6 +16,7 @@ typedef struct prompt {
     gr_buffer statement;
     bool terminal;
     unsigned count; /* statements so far: their names in messages */
+    uint32_t line;  /* of a script: where the statement begins, from 1 */
 } prompt;
 
 static const char *skip_blanks(const char *p) { return p + strspn(p, " \t\r\n"); }
@@ -80,7 +81,9 @@ static bool run_command(prompt *p, bool *leave) {
 static bool run_statement(prompt *p, unsigned flags, bool *incomplete, int *status) {
     char name[32];
     snprintf(name, sizeof name, p->terminal ? "<prompt %u>" : "<stdin>", p->count + 1);
-    gr_status ended = gr_run_text(p->host->vm, name, text_of(p), p->statement.size, flags);
+    uint32_t line = p->terminal ? 1 : p->line;
+    gr_status ended =
+        gr_run_lines(p->host->vm, name, line, text_of(p), p->statement.size, flags);
     *incomplete = ended == GR_INCOMPLETE;
     if (*incomplete) return true;
     p->count++;
@@ -88,6 +91,8 @@ static bool run_statement(prompt *p, unsigned flags, bool *incomplete, int *stat
     gr_host_report(p->host);
     *status = gr_host_status(p->host, ended);
     if (p->terminal) gr_lines_remember(text_of(p));
+    for (const char *t = text_of(p); (t = strchr(t, '\n')); t++) p->line++;
+    p->line++;
     gr_buffer_clear(&p->statement);
     return ended == GR_OK || (p->terminal && ended != GR_EXITED);
 }
@@ -128,7 +133,7 @@ static int read_statements(prompt *p) {
 }
 
 int gr_repl(gr_host *host) {
-    prompt p = {.host = host, .terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
+    prompt p = {.host = host, .line = 1, .terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
     gr_buffer_init(&p.statement, host->ctx);
     if (p.terminal)
         puts("Gradus " AD_VERSION ": let x = 3; (∇(fn(t) = t^2))(x) is 6. ?name explains a function.");

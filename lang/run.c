@@ -134,10 +134,17 @@ static gr_status run_source(gr_vm *vm, gr_source *source, unsigned flags) {
 }
 
 gr_status gr_run_text(gr_vm *vm, const char *name, const char *text, size_t size, unsigned flags) {
+    return gr_run_lines(vm, name, 1, text, size, flags);
+}
+
+gr_status gr_run_lines(gr_vm *vm, const char *name, uint32_t line, const char *text, size_t size,
+                       unsigned flags) {
     gr_source *source = NULL;
     begin(vm);
-    if (gr_source_new(vm->ctx, name, text, size, &source) == GR_SOURCE_OK)
+    if (gr_source_new(vm->ctx, name, text, size, &source) == GR_SOURCE_OK) {
+        source->lines_before = line - 1;
         return run_source(vm, source, flags);
+    }
     gr_raise_memory(vm);
     return GR_FAILED;
 }

@@ -102,11 +102,11 @@ uint32_t gr_source_line(const gr_source *source, uint32_t offset) {
         else
             high = middle;
     }
-    return low + 1;
+    return source->lines_before + low + 1;
 }
 
 gr_span gr_source_line_span(const gr_source *source, uint32_t line) {
-    if (line < 1) line = 1;
+    line = line > source->lines_before ? line - source->lines_before : 1;
     if (line > source->line_count) line = source->line_count;
     gr_span span = {source->lines[line - 1], source->size};
     if (line < source->line_count) span.end = source->lines[line] - 1;
@@ -117,7 +117,7 @@ gr_span gr_source_line_span(const gr_source *source, uint32_t line) {
 gr_position gr_source_position(const gr_source *source, uint32_t offset) {
     if (offset > source->size) offset = source->size;
     gr_position position = {gr_source_line(source, offset), 1};
-    uint32_t i = source->lines[position.line - 1];
+    uint32_t i = source->lines[position.line - source->lines_before - 1];
     if (i == 0 && source->size >= 3 && !memcmp(source->text, "\xef\xbb\xbf", 3)) i = 3;
     for (; i < offset; i++) {
         if (((unsigned char)source->text[i] & 0xC0) != 0x80) position.column++;

@@ -26,6 +26,7 @@ typedef struct gr_source {
     const uint32_t *lines; /* offset of the first byte of each line; lines[0] == 0 */
     uint32_t size;
     uint32_t line_count; /* at least 1 */
+    uint32_t lines_before; /* of the input that this text is a part of; numbers of lines go on */
     uint32_t id;         /* whatever the owner numbers its sources with */
 } gr_source;
 

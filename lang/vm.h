@@ -45,6 +45,7 @@ struct gr_call {
     const char *name;  /* as the user knows it */
     gr_value *args;    /* one for each parameter that is not the rest; GR_ABSENT where not given */
     uint32_t count;    /* how many parameters there are */
+    uint32_t positional; /* of them, how many may be given by position */
     uint32_t rest_count;
     gr_value *rest;    /* what `...rest` took */
     gr_value result;   /* to be set by the builtin; nil before; the caller's afterwards */

@@ -20,6 +20,7 @@ static bool missing_field(gr_vm *vm, gr_value r, const gr_string *key, bool assi
     gr_suggestion s = gr_suggest_begin(key->bytes, key->length);
     for (uint32_t i = 0; i < gr_record_count(r); i++)
         gr_suggest_offer(&s, gr_record_key(r, i)->bytes, gr_record_key(r, i)->length);
+    if (!s.best && !assigned && gr_suggest_field(vm, d, key)) return false;
     if (s.best)
         gr_diag_help(d, "a similar field is `%.*s`", (int)s.best_size, s.best);
     else if (assigned)
@@ -46,9 +47,7 @@ static bool tensor_field(gr_vm *vm, gr_value v, const gr_string *key, uint32_t s
     }
     gr_diagnostic *d = gr_raise(vm, GR_E_missing_field, "a tensor has no field `%.*s`",
                                 (int)key->length, key->bytes);
-    if (gr_string_is(field, "grad"))
-        gr_diag_help(d, "`∂E/∂x` is the derivative");
-    else
+    if (!gr_suggest_field(vm, d, key))
         gr_diag_help(d, "its fields are `.T`, `.shape` and `.dtype`");
     return false;
 }
@@ -65,7 +64,8 @@ static bool number_field(gr_vm *vm, gr_value v, const gr_string *key, gr_value *
     }
     gr_diagnostic *d = gr_raise(vm, GR_E_wrong_kind, "a %s has no fields, so no `%.*s`",
                                 gr_kind_name(v), (int)key->length, key->bytes);
-    if (v.kind == GR_TUPLE) gr_diag_help(d, "an item of a tuple is `t[0]`, `t[1]` …");
+    if (!gr_suggest_field(vm, d, key) && v.kind == GR_TUPLE)
+        gr_diag_help(d, "an item of a tuple is `t[0]`, `t[1]` …");
     return false;
 }
 

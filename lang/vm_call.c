@@ -184,11 +184,13 @@ static bool gather(gr_vm *vm, gr_value *from, uint32_t argc, const gr_descriptor
     return ok;
 }
 
-static bool complain_signature(gr_vm *vm, gr_value f, const char *text) {
+/* Underlines the argument of this name or, without one, at this position; UINT32_MAX: the call. */
+static bool complain_call(gr_vm *vm, gr_value f, const char *name, uint32_t position,
+                          const char *text) {
     gr_buffer head;
     gr_buffer_init(&head, vm->ctx);
     gr_function_text(vm, f, &head);
-    gr_diagnostic *d = gr_raise(vm, GR_E_wrong_arguments, "%s", text);
+    gr_diagnostic *d = gr_raise_passed(vm, name, position, GR_E_wrong_arguments, "%s", text);
     gr_diag_note(d, "it is `%s`", head.text ? head.text : gr_function_name(f));
     gr_buffer_free(&head);
     return false;
@@ -198,27 +200,27 @@ static bool too_many(gr_vm *vm, gr_value f, uint32_t wanted, uint32_t got) {
     char text[200];
     snprintf(text, sizeof text, "`%s` takes %u argument%s, here %s %u", gr_function_name(f), wanted,
              wanted == 1 ? "" : "s", got == 1 ? "is" : "are", got);
-    return complain_signature(vm, f, text);
+    return complain_call(vm, f, NULL, wanted, text);
 }
 
 static bool missing(gr_vm *vm, gr_value f, const char *name) {
     char text[200];
     snprintf(text, sizeof text, "`%s` is called without its argument `%s`", gr_function_name(f),
              name);
-    return complain_signature(vm, f, text);
+    return complain_call(vm, f, NULL, UINT32_MAX, text);
 }
 
 static bool unknown(gr_vm *vm, gr_value f, const gr_string *name) {
-    char text[200];
-    snprintf(text, sizeof text, "`%s` has no argument `%.*s`", gr_function_name(f),
-             (int)name->length, name->bytes);
-    return complain_signature(vm, f, text);
+    char text[200], key[80];
+    snprintf(key, sizeof key, "%.*s", (int)name->length, name->bytes);
+    snprintf(text, sizeof text, "`%s` has no argument `%s`", gr_function_name(f), key);
+    return complain_call(vm, f, key, UINT32_MAX, text);
 }
 
 static bool given_twice(gr_vm *vm, gr_value f, const char *name) {
     char text[200];
     snprintf(text, sizeof text, "`%s` gets its argument `%s` twice", gr_function_name(f), name);
-    return complain_signature(vm, f, text);
+    return complain_call(vm, f, name, UINT32_MAX, text);
 }
 
 /* ---- closures --------------------------------------------------------------------------------- */
@@ -364,6 +366,7 @@ static gr_called call_native(gr_vm *vm, gr_value *base, uint32_t argc, const gr_
     gr_call call = {.name = gr_function_name(*base),
                     .args = args,
                     .count = filled,
+                    .positional = ok ? sig->positional : 0,
                     .rest = a.values,
                     .rest_count = rest,
                     .result = gr_nil(),

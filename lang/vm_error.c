@@ -14,7 +14,7 @@
 
 /* ---- where ------------------------------------------------------------------------------------ */
 
-static uint32_t frame_pc(const gr_frame *f) {
+uint32_t gr_frame_pc(const gr_frame *f) {
     return f->pc > f->proto->code ? (uint32_t)(f->pc - f->proto->code) - 1 : 0;
 }
 
@@ -27,7 +27,7 @@ static gr_frame *user_frame(gr_vm *vm) {
 uint32_t gr_current_src(gr_vm *vm) {
     if (!vm->frame_count) return 0;
     gr_frame *f = &vm->frames[vm->frame_count - 1];
-    return f->user_src ? f->user_src : f->proto->src_base + frame_pc(f);
+    return f->user_src ? f->user_src : f->proto->src_base + gr_frame_pc(f);
 }
 
 gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {
@@ -36,7 +36,7 @@ gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {
     if (!f) return (gr_span){0, 0};
     *source = f->proto->source;
     if (f != &vm->frames[vm->frame_count - 1]) k = 0;
-    return gr_proto_span(f->proto, frame_pc(f), k);
+    return gr_proto_span(f->proto, gr_frame_pc(f), k);
 }
 
 /* ---- the call chain --------------------------------------------------------------------------- */
@@ -44,7 +44,7 @@ gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {
 enum { GR_SHOWN_CALLS = 8 };
 
 static void add_call(gr_diagnostic *d, const gr_frame *f, const gr_frame *caller) {
-    gr_span span = gr_proto_span(caller->proto, frame_pc(caller), 0);
+    gr_span span = gr_proto_span(caller->proto, gr_frame_pc(caller), 0);
     gr_position at = gr_source_position(caller->proto->source, span.begin);
     gr_diag_call(d, "in `%s`, called at %s:%u", f->proto->name ? f->proto->name->text : "fn",
                  caller->proto->source->name, at.line);
@@ -100,21 +100,50 @@ gr_diagnostic *gr_raise(gr_vm *vm, gr_diagnostic_id id, const char *format, ...)
     return raise_at(vm, id, 0, text);
 }
 
-/* Which operand span belongs to the i-th parameter: found by the argument's value, since named and
- * spread arguments stand elsewhere. Arguments by position are in order. */
+/* ---- arguments -------------------------------------------------------------------------------- */
+
+static bool is_passed_as(const gr_passed *passed, const char *name) {
+    return passed->name && name && strlen(name) == passed->name->length &&
+           memcmp(name, passed->name->bytes, passed->name->length) == 0;
+}
+
+/* The argument that was passed by this name, else the one at this position; a spread one takes all
+ * positions from its own on. */
+static uint32_t find_passed(const gr_descriptor *d, const char *name, uint32_t position) {
+    for (uint32_t k = 0; k < d->count; k++)
+        if (is_passed_as(&d->passed[k], name)) return 2 + k;
+    for (uint32_t k = 0; k < d->count; k++) {
+        if (d->passed[k].name) continue;
+        if (d->passed[k].spread || position-- == 0) return 2 + k;
+    }
+    return 0;
+}
+
+/* The operand of the call under way that holds an argument; 0: the whole call. */
+static uint32_t argument_operand(const gr_vm *vm, const char *name, uint32_t position) {
+    if (!vm->frame_count) return 0;
+    const gr_frame *f = &vm->frames[vm->frame_count - 1];
+    gr_insn insn = f->proto->code[gr_frame_pc(f)];
+    if (insn.op == GR_I_CALLX)
+        return find_passed(&f->proto->descriptors[insn.wide], name, position);
+    bool plain = insn.op == GR_I_CALL || insn.op == GR_I_CALLG;
+    return plain && position < insn.b ? 2 + position : 0;
+}
+
 gr_diagnostic *gr_raise_argument(gr_vm *vm, const gr_call *call, uint32_t i, gr_diagnostic_id id,
                                  const char *format, ...) {
     FORMAT_TEXT(text, format);
-    uint32_t place = 0;
-    if (vm->frame_count) {
-        const gr_frame *f = &vm->frames[vm->frame_count - 1];
-        const gr_insn *insn = f->pc > f->proto->code ? f->pc - 1 : f->pc;
-        bool plain = insn->op == GR_I_CALL || insn->op == GR_I_CALLG;
-        uint32_t given = plain ? insn->b : 0;
-        uint32_t at = i < call->count ? i : i;
-        if (plain && at < given) place = 2 + at;
-    }
-    return raise_at(vm, id, place, text);
+    bool rest = i >= call->count;
+    const char *name = !rest && call->names ? call->names[i] : NULL;
+    uint32_t position = rest ? call->positional + (i - call->count) : i;
+    if (!rest && i >= call->positional) position = UINT32_MAX; /* by name only */
+    return raise_at(vm, id, argument_operand(vm, name, position), text);
+}
+
+gr_diagnostic *gr_raise_passed(gr_vm *vm, const char *name, uint32_t position, gr_diagnostic_id id,
+                               const char *format, ...) {
+    FORMAT_TEXT(text, format);
+    return raise_at(vm, id, argument_operand(vm, name, position), text);
 }
 
 void gr_raise_memory(gr_vm *vm) {
@@ -188,19 +217,12 @@ static gr_diagnostic *raise_stale(gr_vm *vm, const ad_error *e) {
 }
 
 static void describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
-    const gr_source *source, *born;
-    gr_span span = gr_operand_span(vm, k + 1, &source), made;
-    if (user_frame(vm) != &vm->frames[vm->frame_count - 1]) return;
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, k + 1, &source);
     gr_buffer text;
+    if (user_frame(vm) != &vm->frames[vm->frame_count - 1]) return;
     gr_buffer_init(&text, vm->ctx);
-    gr_describe(vm, &text, v);
-    ad_entry_info info;
-    if (v.kind <= AD_TENSOR && v.node && ad_entry(vm->ctx, v.node, &info)) {
-        uint32_t line = line_of_src(vm, info.src, &born, &made);
-        if (line)
-            gr_buffer_printf(&text, ", %smade at %s:%u", info.is_leaf ? "param, " : "", born->name,
-                             line);
-    }
+    gr_birth_text(vm, &text, k, v);
     gr_diag_also(d, source, span, "%s", text.text ? text.text : "");
     gr_buffer_free(&text);
 }
@@ -211,16 +233,28 @@ gr_diagnostic *gr_raise_operands(gr_vm *vm, ad_status status, uint32_t n, const 
     const ad_error *e = ad_last_error(vm->ctx);
     const gr_source *source;
     gr_span span = gr_operand_span(vm, 0, &source);
-    size_t length = span.end - span.begin;
-    gr_diagnostic *d;
-    if (source && length && length <= 60 && !memchr(source->text + span.begin, '\n', length))
-        d = gr_raise(vm, id_of(status), "`%.*s`: %s", (int)length, source->text + span.begin,
-                     e->message);
-    else
-        d = gr_raise(vm, id_of(status), "%s", e->message);
+    int length = (int)(span.end - span.begin);
+    bool quoted = source && length && length <= 60 &&
+                  !memchr(source->text + span.begin, '\n', (size_t)length);
+    const char *colon = e->message[0] == '[' ? ":" : "";
+    gr_diagnostic *d = quoted ? gr_raise(vm, id_of(status), "`%.*s`%s %s", length,
+                                         source->text + span.begin, colon, e->message)
+                              : gr_raise(vm, id_of(status), "%s", e->message);
     for (uint32_t k = 0; d && k < n && k < 3; k++) describe_operand(vm, d, k, operands[k]);
+    if (n == 2) gr_suggest_shapes(vm, d, status == AD_ERR_GUARD, operands);
     if (e->hint[0]) gr_diag_help(d, "%s", e->hint);
     return d;
+}
+
+/* The parameter that a message begins with: "axis 3 is out of range". */
+static int blamed(const gr_call *call, const ad_error *e) {
+    if (e->operand >= 0) return e->operand;
+    for (uint32_t i = 0; call->names && i < call->count; i++) {
+        size_t length = strlen(call->names[i]);
+        if (strncmp(e->message, call->names[i], length) == 0 && e->message[length] == ' ')
+            return (int)i;
+    }
+    return -1;
 }
 
 gr_diagnostic *gr_raise_core(gr_vm *vm, const gr_call *call, ad_status status) {
@@ -236,8 +270,9 @@ gr_diagnostic *gr_raise_core(gr_vm *vm, const gr_call *call, ad_status status) {
     }
     if (status == AD_ERR_STALE) return raise_stale(vm, e);
     gr_diagnostic *d;
-    if (call && e->operand >= 0)
-        d = gr_raise_argument(vm, call, (uint32_t)e->operand, id_of(status), "%s", e->message);
+    int argument = call ? blamed(call, e) : -1;
+    if (argument >= 0)
+        d = gr_raise_argument(vm, call, (uint32_t)argument, id_of(status), "%s", e->message);
     else
         d = gr_raise(vm, id_of(status), "%s", e->message);
     if (e->hint[0]) gr_diag_help(d, "%s", e->hint);

@@ -127,6 +127,14 @@ gr_value *gr_stack_reserve(gr_vm *vm, gr_value *top, size_t count);
 /* The instruction that a source number stands for; NULL if it is not (or no longer) known. */
 gr_proto *gr_src_decode(gr_vm *vm, uint32_t src, uint32_t *pc);
 uint32_t gr_current_src(gr_vm *vm);
+/* The instruction that a frame runs. */
+uint32_t gr_frame_pc(const gr_frame *frame);
+/* Adds a hint to a message about two operands, where another form of one would fit (shape_hint.c). */
+void gr_suggest_shapes(gr_vm *vm, gr_diagnostic *d, bool guard, const gr_value *operands);
+/* A hint for a field that the value before the dot does not have; false: none is known (field_hint.c). */
+bool gr_suggest_field(gr_vm *vm, gr_diagnostic *d, const gr_string *field);
+/* The shape of the k-th operand (from 0) of what runs, and where it was made (birth.c). */
+void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v);
 
 /* ---- calls (vm_call.c) */
 typedef enum gr_called { GR_CALL_FAILED, GR_CALL_DONE, GR_CALL_ENTERED } gr_called;
@@ -164,6 +172,10 @@ int gr_iteration_next(gr_vm *vm, gr_value *state, gr_value *item, uint32_t src);
 bool gr_check_signature(gr_vm *vm, const gr_proto *proto, const gr_descriptor *d, gr_value v,
                         gr_value *registers);
 gr_diagnostic *gr_raise_operands(gr_vm *vm, ad_status status, uint32_t n, const gr_value *operands);
+/* An error about one argument of the call under way: the one passed by this name, or (without any) at
+ * this position. */
+gr_diagnostic *gr_raise_passed(gr_vm *vm, const char *name, uint32_t position, gr_diagnostic_id id,
+                               const char *format, ...) GR_PRINTF(5, 6);
 /* The place of a variable in the frame on top. */
 gr_value *gr_place_value(gr_vm *vm, gr_frame *frame, const gr_place *place);
 

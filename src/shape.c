@@ -106,11 +106,16 @@ static ad_status misfit(ad_ctx *ctx, const ad_type *a, const ad_type *b, int ope
                         int axis) {
     char ta[AD_SHAPE_TEXT], tb[AD_SHAPE_TEXT];
     bool level = a->rank == b->rank;
-    return ad_fail(ctx, AD_ERR_SHAPE, operand, "%s and %s do not fit: axis %d is %lld and %lld",
+    char where[40] = "the last axis";
+    if (level && a->rank == 1)
+        where[0] = 0;
+    else if (axis != rank - 1)
+        snprintf(where, sizeof where, "axis %d", level ? axis - (rank - a->rank) : axis - rank);
+    return ad_fail(ctx, AD_ERR_SHAPE, operand, "%s and %s do not fit: %s%s%lld must equal %lld",
                    ad_shape_text(a->rank, a->dims, ta, sizeof ta),
-                   ad_shape_text(b->rank, b->dims, tb, sizeof tb),
-                   level ? axis - (rank - a->rank) : axis - rank,
-                   (long long)aligned_dim(a, rank, axis), (long long)aligned_dim(b, rank, axis));
+                   ad_shape_text(b->rank, b->dims, tb, sizeof tb), where[0] ? "on " : "",
+                   where[0] ? strcat(where, ", ") : "", (long long)aligned_dim(a, rank, axis),
+                   (long long)aligned_dim(b, rank, axis));
 }
 
 /* The result's size on each axis: the one that is not 1. */
@@ -212,9 +217,11 @@ ad_status ad_axis_normal(ad_ctx *ctx, int rank, int64_t axis, int *out) {
     if (axis < -rank || axis >= rank) {
         long long bad = axis;
         if (rank == 0) return ad_fail(ctx, AD_ERR_ARGUMENT, -1, "a number has no axis %lld", bad);
+        if (rank == 1)
+            return ad_fail(ctx, AD_ERR_ARGUMENT, -1,
+                           "axis %lld does not exist: the tensor has only axis 0", bad);
         return ad_fail(ctx, AD_ERR_ARGUMENT, -1,
-                       "axis %lld is out of range: there %s %d, counted from 0", bad,
-                       rank == 1 ? "is" : "are", rank);
+                       "axis %lld does not exist: the tensor has the axes 0 to %d", bad, rank - 1);
     }
     *out = (int)(axis < 0 ? axis + rank : axis);
     return AD_OK;

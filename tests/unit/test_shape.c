@@ -70,10 +70,10 @@ Test(shape, broadcasts_like_numpy) {
 
 Test(shape, refuses_what_does_not_fit) {
     expect_refused(T(32, 784), T(64, 784), AD_ERR_SHAPE,
-                   "[32, 784] and [64, 784] do not fit: axis 0 is 32 and 64");
+                   "[32, 784] and [64, 784] do not fit: on axis 0, 32 must equal 64");
     expect_refused(T(32, 784), T(10), AD_ERR_SHAPE,
-                   "[32, 784] and [10] do not fit: axis -1 is 784 and 10");
-    expect_refused(T(3), T(0), AD_ERR_SHAPE, "[3] and [0] do not fit: axis 0 is 3 and 0");
+                   "[32, 784] and [10] do not fit: on the last axis, 784 must equal 10");
+    expect_refused(T(3), T(0), AD_ERR_SHAPE, "[3] and [0] do not fit: 3 must equal 0");
 }
 
 Test(shape, guards_against_stretching_both) {

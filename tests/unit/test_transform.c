@@ -29,7 +29,7 @@ Test(transform, updates) {
              {"param a = 1; let s = 2; (a, s) := (a + s, a); (a, s)", "(3, 1)"},
              {"param W = [1, 2]; W := 3", "`W` is a tensor [2] and a param, which keeps its shape; "
                                           "the new value is a number"},
-             {"param w = 1; w := [1] @ [1, 2]; 0", "`[1] @ [1, 2]`: multiplies [1] by [2]; 1 must equal 2"});
+             {"param w = 1; w := [1] @ [1, 2]; 0", "`[1] @ [1, 2]` multiplies [1] by [2]; 1 must equal 2"});
 }
 
 Test(transform, stale_denominators) {

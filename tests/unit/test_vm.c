@@ -86,7 +86,7 @@ Test(vm, state_survives_an_error) {
     machine_open(&m);
     m.flags = GR_RUN_PROMPT;
     machine_expect(&m, "let x = 1", "");
-    machine_expect(&m, "x = [1, 2] @ [1, 2, 3]", "`[1, 2] @ [1, 2, 3]`: multiplies [2] by [3]; 2 must equal 3");
+    machine_expect(&m, "x = [1, 2] @ [1, 2, 3]", "`[1, 2] @ [1, 2, 3]` multiplies [2] by [3]; 2 must equal 3");
     machine_expect(&m, "x", "1");
     machine_expect(&m, "fn f() = g()", "");
     machine_expect(&m, "f()", "`g` is not defined");

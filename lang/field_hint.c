@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What to write for a field that a value does not have: attributes and methods of NumPy, PyTorch,
+ * Julia and JavaScript, and functions of the prelude written as methods. `$` in a hint stands for the
+ * text of the object.
+ */
+#include "heap_private.h"
+#include "suggest.h"
+
+#include <string.h>
+
+typedef struct habit {
+    const char *field, *hint;
+} habit;
+
+static const habit habits[] = {
+    {"grad", "`∂E/∂$` is the derivative of `E` with respect to `$`"},
+    {"backward", "`∂$/∂W` is the derivative with respect to `W`; there is nothing to run first"},
+    {"zero_grad", "derivatives do not accumulate, so there is nothing to reset"},
+    {"requires_grad", "`param W = …` makes a tracked variable"},
+    {"requires_grad_", "`param W = …` makes a tracked variable"},
+    {"detach", "`stop($)` is the value, not tracked"},
+    {"data", "`stop($)` is the value, not tracked"},
+    {"numpy", "there is one kind of tensor, so nothing to convert; `stop($)` is not tracked"},
+    {"item", "`sum`, `mean` and an index give numbers, so nothing to convert"},
+    {"tolist", "`for x in $` runs through a tensor as through a tuple"},
+    {"cpu", "there is one kind of tensor, so nothing to move"},
+    {"cuda", "there is one kind of tensor, so nothing to move"},
+    {"to", "`f32($)` and `f64($)` convert"},
+    {"astype", "`f32($)` and `f64($)` convert"},
+    {"float", "`f32($)` and `f64($)` convert"},
+    {"copy", "values never change behind a variable, so `let b = $` is a copy"},
+    {"clone", "values never change behind a variable, so `let b = $` is a copy"},
+    {"ndim", "`len($.shape)` is the number of axes"},
+    {"dim", "`len($.shape)` is the number of axes"},
+    {"length", "`len($)` is the number of items"},
+    {"count", "`len($)` is the number of items"},
+    {"t", "`$.T` swaps the last two axes"},
+    {"view", "`reshape($, 2, 3)` is the same numbers in another shape"},
+    {"unsqueeze", "`$[.., new]` has one more axis at the end"},
+    {"append", "`$ = push($, x)` grows a tuple"},
+    {"extend", "`$ = $ ++ other` joins tuples"},
+    {"push", "`$ = push($, x)` grows a tuple"},
+    {"items", "`for (name, value) in $` runs through a record"},
+    {"toFixed", "`\"{$:.2f}\"` is text with two decimals"},
+    {"strip", "`trim($)`"},
+    {"startswith", "`starts_with($, \"a\")`"},
+    {"endswith", "`ends_with($, \"a\")`"},
+};
+
+static void put_hint(gr_diagnostic *d, const char *hint, const char *object) {
+    char text[240];
+    size_t at = 0, size = strlen(object);
+    for (; *hint && at + size + 1 < sizeof text; hint++) {
+        if (*hint == '$') {
+            memcpy(text + at, object, size);
+            at += size;
+        } else {
+            text[at++] = *hint;
+        }
+    }
+    text[at] = 0;
+    gr_diag_help(d, "%s", text);
+}
+
+/* What stands before the dot, if it is short and on one line; else x. */
+static void object_text(gr_vm *vm, char *out, size_t room) {
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, 1, &source);
+    size_t size = span.end - span.begin;
+    strcpy(out, "x");
+    if (!source || !size || size >= room || memchr(source->text + span.begin, '\n', size)) return;
+    memcpy(out, source->text + span.begin, size);
+    out[size] = 0;
+}
+
+bool gr_suggest_field(gr_vm *vm, gr_diagnostic *d, const gr_string *field) {
+    char object[40];
+    object_text(vm, object, sizeof object);
+    for (size_t i = 0; i < sizeof habits / sizeof *habits; i++) {
+        if (strlen(habits[i].field) != field->length) continue;
+        if (memcmp(habits[i].field, field->bytes, field->length) != 0) continue;
+        put_hint(d, habits[i].hint, object);
+        return true;
+    }
+    const gr_name *name = gr_intern(vm->names, field->bytes, field->length);
+    uint32_t slot = name ? gr_prelude_slot(vm, name) : UINT32_MAX;
+    if (slot == UINT32_MAX) return false;
+    gr_diag_help(d, "`%s` is a function: `%s(%s)`", name->text, name->text, object);
+    return true;
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a program with operands of the wrong shapes may have meant: the transposition, the exchange or
+ * the new axis with which they fit. Each suggestion was checked against the shapes; what it is made of
+ * is the text of the operands. It does not know what an operation does beyond its shape rule.
+ */
+#include "vm_state.h"
+
+#include <string.h>
+
+enum { LONGEST = 40 };
+
+typedef struct operand {
+    char text[LONGEST + 4]; /* as a factor of a product can be written */
+    int rank;
+    int64_t dims[2]; /* of the rank 1 or 2 that is looked at */
+} operand;
+
+static bool is_word(char c) {
+    return c == '_' || c == '.' || (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') ||
+           (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+}
+
+static bool read_operand(gr_vm *vm, uint32_t k, gr_value v, operand *out) {
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, k + 1, &source);
+    size_t size = span.end - span.begin;
+    if (v.kind != AD_TENSOR || v.tensor->rank > 2 || !source || !size || size > LONGEST) return false;
+    const char *text = source->text + span.begin;
+    bool plain = true;
+    for (size_t i = 0; i < size; i++) plain &= is_word(text[i]);
+    plain |= text[0] == '[' && text[size - 1] == ']';
+    if (memchr(text, '\n', size)) return false;
+    char *to = out->text;
+    if (!plain) *to++ = '(';
+    memcpy(to, text, size);
+    to += size;
+    if (!plain) *to++ = ')';
+    *to = 0;
+    out->rank = v.tensor->rank;
+    memcpy(out->dims, v.tensor->dims, (size_t)out->rank * sizeof *out->dims);
+    return true;
+}
+
+static void product(gr_diagnostic *d, const operand *a, const operand *b) {
+    if (a->rank == 2 && b->rank == 2 && a->dims[1] == b->dims[1])
+        gr_diag_help(d, "`%s @ %s.T` fits: it is [%lld, %lld]", a->text, b->text,
+                     (long long)a->dims[0], (long long)b->dims[0]);
+    else if (a->rank == 2 && a->dims[0] == b->dims[0])
+        gr_diag_help(d, "`%s.T @ %s` fits", a->text, b->text);
+    else if (b->rank == 2 && a->dims[0] == b->dims[1])
+        gr_diag_help(d, "`%s @ %s` fits", b->text, a->text);
+}
+
+/* [n, m] with [n]: the short one stands along the last axis, but has the length of the first. */
+static void stretched(gr_diagnostic *d, const operand *a, const operand *b) {
+    if (a->rank != 2 || b->rank != 1 || b->dims[0] != a->dims[0]) return;
+    gr_diag_help(d, "`%s[.., new]` is [%lld, 1] and goes with every column", b->text,
+                 (long long)b->dims[0]);
+}
+
+/* [n, 1] with [n]: a column and a vector of the same numbers. */
+static void both_stretched(gr_diagnostic *d, const operand *a, const operand *b) {
+    if (a->rank != 2 || b->rank != 1 || a->dims[1] != 1 || a->dims[0] != b->dims[0]) return;
+    gr_diag_help(d, "`%s[.., 0]` is [%lld] too: then each item goes with its own", a->text,
+                 (long long)b->dims[0]);
+}
+
+void gr_suggest_shapes(gr_vm *vm, gr_diagnostic *d, bool guard, const gr_value *operands) {
+    operand a, b;
+    if (!d || !vm->frame_count) return;
+    const gr_frame *f = &vm->frames[vm->frame_count - 1];
+    uint8_t op = f->proto->code[gr_frame_pc(f)].op;
+    if (!read_operand(vm, 0, operands[0], &a) || !read_operand(vm, 1, operands[1], &b)) return;
+    if (op == GR_I_MATMUL) {
+        product(d, &a, &b);
+    } else if (op >= GR_I_ADD && op <= GR_I_LOGOR) {
+        void (*suggest)(gr_diagnostic *, const operand *, const operand *) =
+            guard ? both_stretched : stretched;
+        suggest(d, &a, &b);
+        suggest(d, &b, &a);
+    }
+}
