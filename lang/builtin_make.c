@@ -180,10 +180,37 @@ static bool gr_b_bernoulli(gr_vm *vm, gr_call *call) {
     return own_tensor(vm, call, u);
 }
 
+/* The generator's state as numbers that every format keeps: key and counter in halves of 32 bits. */
+static bool random_state(gr_vm *vm, gr_call *call) {
+    ad_random_state s = ad_random_get(gr_ctx(vm));
+    const double halves[] = {(double)(s.key >> 32), (double)(s.key & UINT32_MAX),
+                             (double)(s.counter >> 32), (double)(s.counter & UINT32_MAX)};
+    return own_tensor(vm, call, ad_tensor_from(gr_ctx(vm), AD_F64, 1, (int64_t[]){4}, halves));
+}
+
+static bool restore_random(gr_vm *vm, gr_call *call) {
+    const ad_tensor *t = call->args[0].tensor;
+    uint64_t halves[4] = {0};
+    bool fits = t->rank == 1 && t->dims[0] == 4;
+    for (int64_t i = 0; fits && i < 4; i++) {
+        double x = ad_tensor_get(t, &i);
+        fits = x >= 0 && x <= UINT32_MAX && x == floor(x);
+        if (fits) halves[i] = (uint64_t)x;
+    }
+    if (!fits) {
+        gr_raise_argument(vm, call, 0, GR_E_wrong_value,
+                          "seed takes a whole number, or a state that seed() gave");
+        return false;
+    }
+    ad_random_set(gr_ctx(vm), (ad_random_state){.key = halves[0] << 32 | halves[1],
+                                                .counter = halves[2] << 32 | halves[3]});
+    return true;
+}
+
 static bool gr_b_seed(gr_vm *vm, gr_call *call) {
-    double x;
-    if (!gr_want_number(vm, call, 0, &x)) return false;
     int64_t n;
+    if (!gr_given(call, 0)) return random_state(vm, call);
+    if (call->args[0].kind == AD_TENSOR) return restore_random(vm, call);
     if (!gr_want_whole(vm, call, 0, &n)) return false;
     ad_seed(gr_ctx(vm), (uint64_t)n);
     return true;
@@ -266,7 +293,9 @@ const gr_builtin gr_builtins_make[] = {
                "x in random order, along the first axis; of a number n, 0 … n−1 in random order"),
     GR_BUILTIN(bernoulli, "p, size = (), ...sizes, *, dtype = \"f64\"",
                "1 with probability p, else 0; p may be a tensor of probabilities"),
-    GR_BUILTIN(seed, "n", "fixes all random numbers drawn from here on"),
+    GR_BUILTIN(seed, "n = nil",
+               "fixes all random numbers drawn from here on; without n gives the generator's state, a "
+               "tensor that seed(state) goes on from"),
     GR_BUILTIN(tensor, "x, *, dtype = \"f64\"",
                "a tensor of the numbers of a tuple (nested too), a range or a tensor"),
     GR_BUILTINS_END};

@@ -74,6 +74,20 @@ static bool gr_b_try(gr_vm *vm, gr_call *call) {
     return made;
 }
 
+/* {interrupted, value} */
+static bool gr_b_interruptible(gr_vm *vm, gr_call *call) {
+    gr_value value = gr_nil();
+    if (!gr_want_function(vm, call, 0)) return false;
+    bool ended = gr_call_function(vm, call->args[0], call->rest_count, call->rest, &value);
+    if (!ended) value = gr_nil();
+    if (!ended && !gr_catch_interrupt(vm)) return false;
+    gr_value r = gr_record_new(vm);
+    bool set = !gr_failed(r) && gr_record_set_text(vm, &r, "interrupted", ad_bool(!ended)) &&
+               gr_record_set_text(vm, &r, "value", value);
+    call->result = r;
+    return set;
+}
+
 static bool gr_b_type(gr_vm *vm, gr_call *call) {
     return text_result(vm, call, gr_kind_name(call->args[0]));
 }
@@ -114,6 +128,8 @@ const gr_builtin gr_builtins_system[] = {
     GR_BUILTIN(error, "...text", "ends with an error of this text"),
     GR_BUILTIN(try, "f, ...args",
                "calls f and gives {ok, value, error}: its value, or the first line of its error"),
+    GR_BUILTIN(interruptible, "f, ...args",
+               "calls f and gives {interrupted, value}: an interrupt (Ctrl-C) ends f, not the program"),
     GR_BUILTIN(type, "x", "the kind of a value: \"number\", \"tensor\", \"string\" …"),
     GR_BUILTIN(help, "x = nil", "prints what a function does, or what a value is"),
     GR_BUILTIN(exit, "status = 0", "ends the program"),

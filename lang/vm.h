@@ -116,6 +116,8 @@ void gr_exit(gr_vm *vm, int status);
 /* try(f): what was raised, as its first line of text; the error is handled then. Not for exit and
  * interrupts: those give false. */
 bool gr_catch(gr_vm *vm, gr_buffer *message);
+/* The same for an interrupt, and for nothing else. */
+bool gr_catch_interrupt(gr_vm *vm);
 /* Safe point: everything that lives is held by values. Builtins that call back call it between
  * calls; false when interrupted (raised). */
 bool gr_safe_point(gr_vm *vm);

@@ -171,6 +171,13 @@ bool gr_catch(gr_vm *vm, gr_buffer *message) {
     return true;
 }
 
+bool gr_catch_interrupt(gr_vm *vm) {
+    if (!vm->interrupted || vm->exiting) return false;
+    gr_report_clear(&vm->report);
+    vm->raised = vm->interrupted = false;
+    return true;
+}
+
 /* ---- what the core says ----------------------------------------------------------------------- */
 
 static gr_diagnostic_id id_of(ad_status status) {
