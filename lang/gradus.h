@@ -60,6 +60,9 @@ bool gr_answer(gr_vm *vm, gr_value *out);
 int gr_exit_status(const gr_vm *vm);
 void gr_set_arguments(gr_vm *vm, int count, char *const *arguments);
 
+/* While a text runs: the byte offset in it of what its top level is doing. */
+uint32_t gr_top_offset(gr_vm *vm);
+
 /* A variable of the top level; borrowed. False: there is none. */
 bool gr_get_global(gr_vm *vm, const char *name, gr_value *out);
 bool gr_set_global(gr_vm *vm, const char *name, gr_value v); /* takes */

@@ -13,6 +13,11 @@ typedef struct gr_host {
     bool color; /* on standard error */
 } gr_host;
 
+/* An interpreter as `command` wants it; interrupts go to it. `how` says where words go; its context is
+ * made here. False: memory is out. Close it in either case. */
+bool gr_host_open(gr_host *host, const gr_options *how);
+void gr_host_close(gr_host *host);
+
 /* Shows errors and warnings of the last run on standard error. */
 void gr_host_report(const gr_host *host);
 /* The exit status that goes with the end of a run. */

@@ -6,7 +6,7 @@
  * for bad usage, 130 after an interrupt, or what the program gave to exit.
  */
 #include "format.h"
-#include "host.h"
+#include "testing.h"
 
 #include <locale.h>
 #include <pthread.h>
@@ -86,51 +86,26 @@ void gr_host_answer(const gr_host *host, bool echo) {
     gr_buffer_free(&text);
 }
 
-/* ---- gradus test ------------------------------------------------------------------------------ */
+/* ---- an interpreter --------------------------------------------------------------------------- */
 
-typedef struct tally {
-    gr_host *host;
-    const char *file;
-    int passed, failed;
-} tally;
-
-/* One test block: its body is called like a function. */
-static bool run_test(void *user, gr_vm *vm, const char *name, size_t length, gr_value body) {
-    tally *t = user;
-    gr_value ignored = gr_nil();
-    bool ok = gr_call_function(vm, body, 0, NULL, &ignored);
-    if (ok) {
-        gr_release(vm, ignored);
-        t->passed++;
-        printf("ok      %s: %.*s\n", t->file, (int)length, name);
-        return true;
-    }
-    gr_buffer message;
-    gr_buffer_init(&message, gr_ctx(vm));
-    printf("FAILED  %s: %.*s\n", t->file, (int)length, name);
-    gr_host_report(t->host);
-    bool goes_on = gr_catch(vm, &message);
-    gr_buffer_free(&message);
-    t->failed += goes_on;
-    return goes_on;
+bool gr_host_open(gr_host *host, const gr_options *how) {
+    const gr_command *c = host->command;
+    gr_options options = *how;
+    ad_config config = {.threads = c->threads, .dtype = c->dtype};
+    options.ctx = host->ctx = ad_new(&config);
+    if (!host->ctx) return false;
+    host->color = wants_color(c);
+    catch_interrupts(host->ctx);
+    if (c->seeded) ad_seed(host->ctx, c->seed);
+    host->vm = gr_vm_open(&options);
+    return host->vm != NULL;
 }
 
-/* A file that fails outside its test blocks counts as one failure. */
-static bool test_file(tally *t, const char *path, int *status) {
-    t->file = path;
-    gr_status ended = gr_run_file(t->host->vm, path, GR_RUN_TESTS);
-    *status = gr_host_status(t->host, ended);
-    if (ended == GR_FAILED) {
-        printf("FAILED  %s\n", path);
-        gr_host_report(t->host);
-        t->failed++;
-    }
-    return ended != GR_EXITED && ended != GR_INTERRUPTED;
-}
-
-static int close_tally(const tally *t, int status) {
-    printf("%d passed, %d failed\n", t->passed, t->failed);
-    return t->failed ? 1 : status;
+void gr_host_close(gr_host *host) {
+    if (!host->ctx) return;
+    gr_vm_close(host->vm);
+    signal(SIGINT, SIG_IGN);
+    ad_free(host->ctx);
 }
 
 /* ---- running ---------------------------------------------------------------------------------- */
@@ -172,17 +147,12 @@ static int dump(gr_host *host) {
     return ok ? 0 : 1;
 }
 
-static int act(gr_host *host, tally *t) {
+static int act(gr_host *host) {
     const gr_command *c = host->command;
-    int status = 0;
     if (c->dump && (c->action == GR_DO_EXPRESSION || c->action == GR_DO_FILE)) return dump(host);
     switch (c->action) {
     case GR_DO_FILE: return finish(host, gr_run_file(host->vm, c->path, 0));
     case GR_DO_EXPRESSION: return run_expression(host);
-    case GR_DO_TEST:
-        for (int i = 0; i < c->argument_count; i++)
-            if (!test_file(t, c->arguments[i], &status)) break;
-        return close_tally(t, status);
     default: return gr_repl(host);
     }
 }
@@ -199,23 +169,15 @@ typedef struct job {
 
 static int run_job(const job *j) {
     const gr_command *c = j->command;
-    ad_config config = {.threads = c->threads, .dtype = c->dtype};
-    gr_host host = {.command = c, .ctx = ad_new(&config), .color = wants_color(c)};
-    tally t = {.host = &host};
-    if (!host.ctx) return 1;
-    catch_interrupts(host.ctx);
-    if (c->seeded) ad_seed(host.ctx, c->seed);
-    gr_options options = {.ctx = host.ctx, .write = write_out, .test = run_test, .user = &t,
-                          .max_c_depth = (uint32_t)(j->stack / STACK_PER_CALL)};
-    host.vm = gr_vm_open(&options);
+    gr_options options = {.write = write_out, .max_c_depth = (uint32_t)(j->stack / STACK_PER_CALL)};
+    gr_host host = {.command = c};
     int status = 1;
-    if (host.vm) {
+    if (c->action == GR_DO_TEST) return gr_test(c, options.max_c_depth);
+    if (gr_host_open(&host, &options)) {
         gr_set_arguments(host.vm, c->argument_count, c->arguments);
-        status = act(&host, &t);
-        gr_vm_close(host.vm);
+        status = act(&host);
     }
-    signal(SIGINT, SIG_IGN);
-    ad_free(host.ctx);
+    gr_host_close(&host);
     return status;
 }
 

@@ -17,7 +17,8 @@ const char gr_usage[] =
     "  gradus -               run a script from standard input\n"
     "  gradus -e 'expr'       evaluate and print\n"
     "  gradus -i file.nn      run a script, then a prompt with its names\n"
-    "  gradus test files      run the test blocks of files\n"
+    "  gradus test files      run the tests in files and folders; --filter TEXT: those so named,\n"
+    "                         --update: write the output that `#> ` lines promise\n"
     "\n"
     "  --seed N               begin with these random numbers\n"
     "  --dtype f32|f64        of constructors and literals\n"
@@ -147,6 +148,24 @@ static void take_file(scanner *s) {
     o->argument_count = s->argc - s->at;
 }
 
+/* Behind `test`: its options may stand anywhere among the files. */
+static bool take_tests(scanner *s) {
+    gr_command *o = s->out;
+    bool failed = false, only_files = false;
+    int n = 0;
+    for (; s->at < s->argc; s->at++) {
+        char *arg = s->argv[s->at];
+        const char *filter = NULL;
+        if (only_files || arg[0] != '-') o->arguments[n++] = arg;
+        else if (strcmp(arg, "--") == 0) only_files = true;
+        else if (strcmp(arg, "--update") == 0) o->update = true;
+        else if ((filter = value_of(s, "--filter", &failed))) o->filter = filter;
+        else if (failed || !set_option(s)) return false;
+    }
+    o->argument_count = n;
+    return !o->expression || complain(s, "%s does not go with `test`", "-e");
+}
+
 bool gr_command_parse(int argc, char **argv, gr_command *out, char *complaint, size_t room) {
     scanner s = {argc, 1, argv, out, complaint, room};
     *out = (gr_command){.action = GR_DO_REPL, .arguments = argv + argc};
@@ -156,6 +175,7 @@ bool gr_command_parse(int argc, char **argv, gr_command *out, char *complaint, s
         if (!is_option || strcmp(arg, "--") == 0) {
             s.at += is_option;
             if (s.at < argc) take_file(&s);
+            if (out->action == GR_DO_TEST && !take_tests(&s)) return false;
             break;
         }
         if (!set_option(&s)) return false;

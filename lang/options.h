@@ -19,8 +19,10 @@ typedef enum gr_dump { GR_DUMP_NONE, GR_DUMP_TOKENS, GR_DUMP_AST, GR_DUMP_CODE }
 typedef struct gr_command {
     gr_action action;
     const char *path, *expression;
-    char **arguments; /* of the script, or the files of `test` */
+    char **arguments; /* of the script, or the files and folders of `test` */
     int argument_count;
+    const char *filter; /* of `test`: a part of a test's name, or NULL */
+    bool update;        /* of `test`: rewrite what files promise */
     bool interactive; /* -i */
     bool no_color;
     bool seeded;

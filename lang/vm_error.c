@@ -5,6 +5,7 @@
  * and the shapes of the operands.
  */
 #include "format.h"
+#include "gradus.h"
 #include "suggest.h"
 #include "vm_state.h"
 
@@ -28,6 +29,11 @@ uint32_t gr_current_src(gr_vm *vm) {
     if (!vm->frame_count) return 0;
     gr_frame *f = &vm->frames[vm->frame_count - 1];
     return f->user_src ? f->user_src : f->proto->src_base + gr_frame_pc(f);
+}
+
+uint32_t gr_top_offset(gr_vm *vm) {
+    const gr_frame *f = vm->frames;
+    return vm->frame_count ? gr_proto_span(f->proto, frame_pc(f), 0).begin : 0;
 }
 
 gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {

@@ -5,10 +5,9 @@
 #
 #   -v mode=list             prints a line for each public function: name, "formula" and "example"
 #                            or "-" where the documentation lacks it
-#   -v mode=examples         prints a program that prints the value of every example, and writes
-#                            the values that the documentation promises to the file `wanted`
 #   -v mode=mutant -v name=f prints the file with the body of f replaced by f's first argument, or
-#                            by nil where it has none or is that argument already
+#                            by nil where it has none or is that argument already; without
+#                            documentation, so that examples do not count as tests
 
 function parameters_of(text,    depth, i, c) {
     text = substr(text, index(text, "(") + 1)
@@ -43,13 +42,8 @@ function finish(    parameters, first, rest) {
 
 /^##/ {
     if ($0 ~ /^## Formula: ./) formula = 1
-    if (match($0, /^##     .*  # /)) {
-        example = 1
-        if (mode == "examples") {
-            print "print(" substr($0, 8, RLENGTH - 11) ")"
-            print substr($0, RLENGTH + 1) > wanted
-        }
-    }
+    if ($0 ~ /^##     .*  # /) example = 1
+    next
 }
 /^fn / {
     fn = $2
