@@ -33,7 +33,7 @@ uint32_t gr_current_src(gr_vm *vm) {
 
 uint32_t gr_top_offset(gr_vm *vm) {
     const gr_frame *f = vm->frames;
-    return vm->frame_count ? gr_proto_span(f->proto, frame_pc(f), 0).begin : 0;
+    return vm->frame_count ? gr_proto_span(f->proto, gr_frame_pc(f), 0).begin : 0;
 }
 
 gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {
