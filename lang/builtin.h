@@ -22,6 +22,8 @@ extern const gr_builtin gr_builtins_text[];
 extern const gr_builtin gr_builtins_match[];
 extern const gr_builtin gr_builtins_file[];
 extern const gr_builtin gr_builtins_system[];
+extern const gr_builtin gr_builtins_plot[];
+extern const gr_builtin gr_builtins_map[];
 
 /* A call of the row call->op: call->args and call->rest follow the row's signature. */
 bool gr_builtin_op(gr_vm *vm, gr_call *call);

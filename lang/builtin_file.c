@@ -14,14 +14,15 @@
 
 /* ---- printing --------------------------------------------------------------------------------- */
 
-static bool print_line(gr_vm *vm, gr_call *call, gr_buffer *text) {
+static bool print_line(gr_vm *vm, gr_call *call, bool to_output, gr_buffer *text) {
     gr_string *separator = NULL, *end = NULL;
     if (gr_given(call, 0) && !gr_want_string(vm, call, 0, &separator)) return false;
     if (gr_given(call, 1) && !gr_want_string(vm, call, 1, &end)) return false;
     for (uint32_t k = 0; k < call->rest_count; k++) {
         if (k && separator) gr_buffer_put(text, separator->bytes, separator->length);
-        else if (k) gr_buffer_puts(text, " ");
-        if (!gr_format_value(vm, text, call->rest[k], NULL)) return false;
+        else if (k) gr_buffer_puts(text, call->rest[k - 1].kind == GR_PICTURE ? "\n" : " ");
+        if (to_output) gr_format_print(vm, text, call->rest[k]);
+        else if (!gr_format_value(vm, text, call->rest[k], NULL)) return false;
     }
     if (end) gr_buffer_put(text, end->bytes, end->length);
     else gr_buffer_puts(text, "\n");
@@ -33,7 +34,7 @@ static bool print_to(gr_vm *vm, gr_call *call, void (*write)(gr_vm *, const char
     gr_buffer text;
     if (!gr_may_print(vm)) return true;
     gr_buffer_init(&text, gr_ctx(vm));
-    bool ok = print_line(vm, call, &text);
+    bool ok = print_line(vm, call, write == gr_write, &text);
     if (ok && text.size > 0) write(vm, text.text, text.size);
     gr_buffer_free(&text);
     return ok;

@@ -5,5 +5,5 @@
 const gr_builtin *const gr_builtin_tables[] = {
     gr_builtins_make, gr_builtins_tensor, gr_builtins_structure, gr_builtins_collection,
     gr_builtins_text, gr_builtins_match,  gr_builtins_file,      gr_builtins_system,
-    NULL,
+    gr_builtins_plot, gr_builtins_map,    NULL,
 };

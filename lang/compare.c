@@ -3,6 +3,7 @@
  * Comparing whole values: the three questions of structure.h are one walk with three ways to
  * compare numbers. Trees of any depth up to GR_MAX_STRUCTURE_DEPTH; deeper ones raise.
  */
+#include "picture.h"
 #include "structure.h"
 
 #include <math.h>
@@ -121,6 +122,7 @@ static bool nodes(comparison *c, gr_value a, gr_value b, int depth) {
     case GR_TUPLE: return tuples(c, gr_as_tuple(a), gr_as_tuple(b), depth + 1);
     case GR_RECORD: return records(c, a, b, depth + 1);
     case GR_RANGE: return ranges(gr_as_range(a), gr_as_range(b));
+    case GR_PICTURE: return gr_picture_equal(gr_as_picture(a), gr_as_picture(b));
     default: return a.ptr == b.ptr;
     }
 }

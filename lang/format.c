@@ -5,6 +5,7 @@
  * the other. Recursion ends at GR_MAX_SHOWN_DEPTH levels.
  */
 #include "format.h"
+#include "picture.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -19,6 +20,7 @@ typedef struct shower {
     purpose purpose;
     const gr_spec *spec;
     unsigned width;
+    bool color;
     gr_value misfit; /* what the format did not fit; absent while all is well */
 } shower;
 
@@ -76,6 +78,14 @@ static void put_range(gr_buffer *out, const gr_range *r) {
     put_number(out, r->step);
 }
 
+/* Whole where it stands alone; inside of something it is told. */
+static void put_picture(const shower *s, gr_buffer *out, const gr_picture *p, int depth) {
+    if (depth > 0 || s->purpose == EXACT)
+        gr_buffer_printf(out, "a picture of %zu × %zu", p->width, p->height);
+    else
+        gr_picture_put(out, p, s->color);
+}
+
 static void put_spec(shower *s, gr_buffer *out, gr_value v) {
     if (gr_is(v, GR_STRING) && !gr_spec_is_numeric(s->spec)) {
         gr_spec_text(out, s->spec, gr_as_string(v)->bytes, gr_as_string(v)->length);
@@ -117,6 +127,7 @@ static void put_atom(shower *s, gr_buffer *out, gr_value v, unsigned indent, int
             break;
         case GR_FUNCTION: gr_function_text(s->vm, v, out); break;
         case GR_RANGE: put_range(out, gr_as_range(v)); break;
+        case GR_PICTURE: put_picture(s, out, gr_as_picture(v), depth); break;
         default: gr_buffer_puts(out, "nil");
         }
     }
@@ -274,7 +285,7 @@ bool gr_format_value(gr_vm *vm, gr_buffer *out, gr_value v, const char *format) 
         gr_buffer_put(out, gr_as_string(v)->bytes, gr_as_string(v)->length);
         return true;
     }
-    shower s = {vm, SHOWN, NULL, GR_LINE_WIDTH, gr_absent()};
+    shower s = {.vm = vm, .purpose = SHOWN, .width = GR_LINE_WIDTH, .misfit = gr_absent()};
     if (format) {
         const char *complaint = gr_spec_parse(format, &spec);
         if (complaint) {
@@ -288,15 +299,26 @@ bool gr_format_value(gr_vm *vm, gr_buffer *out, gr_value v, const char *format) 
     return gr_is_absent(s.misfit) || raise_format(vm, format, s.misfit);
 }
 
+void gr_format_print(gr_vm *vm, gr_buffer *out, gr_value v) {
+    gr_screen screen = gr_vm_screen(vm);
+    if (gr_is(v, GR_STRING)) {
+        gr_buffer_put(out, gr_as_string(v)->bytes, gr_as_string(v)->length);
+        return;
+    }
+    shower s = {.vm = vm, .purpose = SHOWN, .width = screen.width, .color = screen.color,
+                .misfit = gr_absent()};
+    put_value(&s, out, v, 0, 0);
+}
+
 void gr_format_source(gr_vm *vm, gr_buffer *out, gr_value v) {
-    shower s = {vm, EXACT, NULL, GR_LINE_WIDTH, gr_absent()};
+    shower s = {.vm = vm, .purpose = EXACT, .width = GR_LINE_WIDTH, .misfit = gr_absent()};
     put_value(&s, out, v, 0, 0);
 }
 
 void gr_format_brief(gr_vm *vm, gr_buffer *out, gr_value v, unsigned room) {
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(vm));
-    shower s = {vm, SHOWN, NULL, room, gr_absent()};
+    shower s = {.vm = vm, .purpose = SHOWN, .width = room, .misfit = gr_absent()};
     put_value(&s, &text, v, 0, 0);
     size_t shown = 0, i = 0;
     bool blank = false;

@@ -17,9 +17,12 @@
 /* Columns that are filled before a value is broken into lines. */
 #define GR_LINE_WIDTH 80
 
-/* As print and interpolation show it: a string bare. `format` is printf's without the %, NULL for
+/* As interpolation and str show it: a string bare. `format` is printf's without the %, NULL for
  * none; applied to each number of a tensor or structure. False: raised, the format does not fit. */
 bool gr_format_value(gr_vm *vm, gr_buffer *out, gr_value v, const char *format);
+
+/* As print shows it on standard output: as wide as its window, pictures in colours if it has them. */
+void gr_format_print(gr_vm *vm, gr_buffer *out, gr_value v);
 
 /* As the prompt shows it: strings quoted, tensors with shape and dtype, long structures one line a
  * leaf. `width` 0: GR_LINE_WIDTH. */

@@ -157,6 +157,6 @@ void gr_format_echo(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     case GR_RECORD: echo_structure(vm, out, v, width); break;
     case GR_FUNCTION: echo_function(vm, out, v); break;
     case GR_STRING: gr_format_quoted(out, gr_as_string(v)->bytes, gr_as_string(v)->length); break;
-    default: gr_format_value(vm, out, v, NULL);
+    default: gr_format_print(vm, out, v);
     }
 }

@@ -29,6 +29,8 @@ typedef struct gr_options {
     ad_ctx *ctx; /* outlives the interpreter */
     /* stream 1 or 2, 0 to flush; NULL: printing goes nowhere */
     void (*write)(void *user, int stream, const char *text, size_t size);
+    /* what standard output shows; NULL: 80 columns, no colours */
+    void (*screen)(void *user, gr_screen *out);
     /* GR_RUN_TESTS: called for each test block with its body as a function; false ends the run */
     bool (*test)(void *user, gr_vm *vm, const char *name, size_t length, gr_value body);
     void *user;

@@ -8,6 +8,7 @@
  * tuples and records are in string.c, tuple.c and record.c.
  */
 #include "heap_private.h"
+#include "picture.h"
 
 #include <string.h>
 
@@ -64,6 +65,7 @@ void gr_object_free(gr_vm *vm, gr_object *object) {
     case GR_RECORD: gr_record_free(vm, (gr_record *)object); break;
     case GR_FUNCTION: free_function(vm, (gr_function *)object); break;
     case GR_RANGE: ad_mem_put(vm->ctx, object, sizeof(gr_range)); break;
+    case GR_PICTURE: ad_mem_put(vm->ctx, object, gr_picture_size((gr_picture *)object)); break;
     default: free_cell(vm, (gr_cell *)object); break;
     }
 }
@@ -100,7 +102,8 @@ const char *gr_kind_name(gr_value v) {
         [AD_NUMBER] = "number",   [AD_BOOL] = "bool",     [AD_TENSOR] = "tensor",
         [GR_NIL] = "nil",         [GR_STRING] = "string", [GR_TUPLE] = "tuple",
         [GR_RECORD] = "record",   [GR_FUNCTION] = "function",
-        [GR_RANGE] = "range",     [GR_CELL] = "variable", [GR_ABSENT] = "nothing",
+        [GR_RANGE] = "range",     [GR_PICTURE] = "picture", [GR_CELL] = "variable",
+        [GR_ABSENT] = "nothing",
     };
     return v.kind <= GR_ABSENT && names[v.kind] ? names[v.kind] : "value";
 }
@@ -197,7 +200,8 @@ static bool seen_grow(gr_vm *vm, seen *s) {
 }
 
 static bool see(gr_vm *vm, seen *s, gr_value v, uint32_t references) {
-    if (!gr_is_object(v) || v.kind == GR_STRING || v.kind == GR_RANGE) return true;
+    if (!gr_is_object(v)) return true;
+    if (v.kind == GR_STRING || v.kind == GR_RANGE || v.kind == GR_PICTURE) return true;
     if (s->used * 2 >= s->room && !seen_grow(vm, s)) return false;
     size_t i = seen_slot(s, v.ptr);
     if (!s->keys[i]) {

@@ -10,7 +10,7 @@ typedef struct gr_host {
     const gr_command *command;
     ad_ctx *ctx;
     gr_vm *vm;
-    bool color; /* on standard error */
+    bool color, color_out; /* on standard error and output */
 } gr_host;
 
 /* An interpreter as `command` wants it; interrupts go to it. `how` says where words go; its context is

@@ -8,12 +8,14 @@
 #include "format.h"
 #include "testing.h"
 
+#include <langinfo.h>
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 /* The only thing that a signal handler can know: set before the handler is. */
@@ -44,10 +46,35 @@ static void write_out(void *user, int stream, const char *text, size_t size) {
     if (stream == 2) fwrite(text, 1, size, stderr);
 }
 
-static bool wants_color(const gr_command *command) {
+static bool wants_color(const gr_command *command, int stream) {
     const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(STDERR_FILENO) && !command->no_color && !(none && *none) && term &&
+    return isatty(stream) && !command->no_color && !(none && *none) && term &&
            strcmp(term, "dumb") != 0;
+}
+
+/* Columns of the window; of what is no window, 80. */
+static unsigned window_width(void) {
+    struct winsize size;
+    const char *columns = getenv("COLUMNS");
+    if (!isatty(STDOUT_FILENO)) return 80;
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0) return size.ws_col;
+    long n = columns ? strtol(columns, NULL, 10) : 0;
+    return n >= 20 && n <= 1000 ? (unsigned)n : 80;
+}
+
+/* A terminal in a locale without UTF-8 and the console of Linux have no braille. */
+static bool is_ascii_terminal(void) {
+    const char *term = getenv("TERM");
+    if (!isatty(STDOUT_FILENO)) return false;
+    return strcmp(nl_langinfo(CODESET), "UTF-8") != 0 ||
+           (term && (strcmp(term, "linux") == 0 || strcmp(term, "dumb") == 0));
+}
+
+static void look_at_screen(void *user, gr_screen *out) {
+    const gr_host *host = user;
+    out->width = window_width();
+    out->color = host->color_out;
+    out->ascii = is_ascii_terminal();
 }
 
 void gr_host_report(const gr_host *host) {
@@ -80,7 +107,7 @@ void gr_host_answer(const gr_host *host, bool echo) {
     if (!gr_answer(host->vm, &v) || gr_is_nil(v) || gr_is_absent(v)) return;
     gr_buffer_init(&text, host->ctx);
     if (echo) gr_format_echo(host->vm, &text, v, 0);
-    else gr_format_value(host->vm, &text, v, NULL);
+    else gr_format_print(host->vm, &text, v);
     gr_buffer_puts(&text, "\n");
     if (text.text) fwrite(text.text, 1, text.size, stdout);
     gr_buffer_free(&text);
@@ -94,7 +121,8 @@ bool gr_host_open(gr_host *host, const gr_options *how) {
     ad_config config = {.threads = c->threads, .dtype = c->dtype};
     options.ctx = host->ctx = ad_new(&config);
     if (!host->ctx) return false;
-    host->color = wants_color(c);
+    host->color = wants_color(c, STDERR_FILENO);
+    host->color_out = wants_color(c, STDOUT_FILENO);
     catch_interrupts(host->ctx);
     if (c->seeded) ad_seed(host->ctx, c->seed);
     host->vm = gr_vm_open(&options);
@@ -169,8 +197,9 @@ typedef struct job {
 
 static int run_job(const job *j) {
     const gr_command *c = j->command;
-    gr_options options = {.write = write_out, .max_c_depth = (uint32_t)(j->stack / STACK_PER_CALL)};
     gr_host host = {.command = c};
+    gr_options options = {.write = write_out, .screen = look_at_screen, .user = &host,
+                          .max_c_depth = (uint32_t)(j->stack / STACK_PER_CALL)};
     int status = 1;
     if (c->action == GR_DO_TEST) return gr_test(c, options.max_c_depth);
     if (gr_host_open(&host, &options)) {

@@ -18,6 +18,7 @@ gr_vm *gr_vm_open(const gr_options *options) {
     memset(vm, 0, sizeof *vm);
     vm->ctx = options->ctx;
     vm->write = options->write;
+    vm->screen = options->screen;
     vm->test = options->test;
     vm->user = options->user;
     vm->max_calls = GR_MAX_CALLS;
@@ -232,6 +233,11 @@ void gr_each_global(gr_vm *vm, void (*each)(void *user, const gr_name *name, gr_
 /* ---- for builtins ----------------------------------------------------------------------------- */
 
 ad_ctx *gr_ctx(const gr_vm *vm) { return vm->ctx; }
+gr_screen gr_vm_screen(const gr_vm *vm) {
+    gr_screen s = {.width = 80};
+    if (vm->screen) vm->screen(vm->user, &s);
+    return s;
+}
 gr_names *gr_vm_names(gr_vm *vm) { return vm->names; }
 gr_report *gr_vm_report(gr_vm *vm) { return &vm->report; }
 bool gr_may_print(const gr_vm *vm) { return vm->muted == 0; }

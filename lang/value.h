@@ -25,6 +25,7 @@ enum {
     GR_RECORD,   /* gr_record */
     GR_FUNCTION, /* gr_function: closure, native, bound native */
     GR_RANGE,    /* gr_range */
+    GR_PICTURE,  /* gr_picture: a plot, as text (picture.h) */
     GR_CELL,     /* gr_cell: a captured variable; never seen by programs */
     GR_ABSENT    /* no value: an argument that was not given, a name not yet defined, a failure */
 };

@@ -100,10 +100,18 @@ const char *gr_parameter_name(gr_vm *vm, const gr_call *call, uint32_t i);
 /* Nearest of `count` names by edit distance, or NULL if none is near. */
 const char *gr_nearest(const char *name, size_t count, const char *const *names);
 
+/* What pictures and the echo are made for: asked for each time, since windows change. */
+typedef struct gr_screen {
+    unsigned width; /* columns */
+    bool color;     /* of standard output */
+    bool ascii;     /* nothing but ASCII can be shown */
+} gr_screen;
+
 /* ---- the state -------------------------------------------------------------------------------- */
 
 ad_ctx *gr_ctx(const gr_vm *vm);
 gr_names *gr_vm_names(gr_vm *vm);
+gr_screen gr_vm_screen(const gr_vm *vm);
 gr_report *gr_vm_report(gr_vm *vm); /* errors and warnings of the run that is going on */
 /* Printing: false inside a recomputed checkpoint, where it is skipped. */
 bool gr_may_print(const gr_vm *vm);

@@ -111,6 +111,7 @@ struct gr_vm {
 
     gr_value arguments;
     void (*write)(void *user, int stream, const char *text, size_t size);
+    void (*screen)(void *user, gr_screen *out);
     bool (*test)(void *user, gr_vm *vm, const char *name, size_t length, gr_value f);
     void *user;
 };
