@@ -32,7 +32,8 @@ void gr_axis_ticks(gr_axis *a, int most);
 void gr_axis_round(gr_axis *a, int most, double share);
 /* 0 at the low end, 1 at the high one. */
 double gr_axis_place(const gr_axis *a, double x);
-/* The step itself: m · 10^e, m one of 1, 2, 5, so that range / step ≤ most. */
+/* The step itself: m · 10^e, m one of 1, 2, 5, so that range / step is at most `most`, give or take a
+ * tenth. */
 void gr_nice_step(double range, int most, int *m, int *e);
 /* k · m · 10^e, correctly rounded as far as doubles go. */
 double gr_nice_value(double k, int m, int e);

@@ -32,7 +32,7 @@ void gr_nice_step(double range, int most, int *m, int *e) {
     double raw = range / most;
     *e = (int)floor(log10(raw));
     double f = *e < -300 ? raw * 1e20 / pow(10, *e + 20) : raw / pow(10, *e);
-    *m = f <= 1 + 1e-9 ? 1 : f <= 2 + 1e-9 ? 2 : f <= 5 + 1e-9 ? 5 : 10;
+    *m = f <= 1.1 ? 1 : f <= 2.2 ? 2 : f <= 5.5 ? 5 : 10;
     if (*m == 10) *m = 1, ++*e;
 }
 
