@@ -3,6 +3,7 @@
 #ifndef GR_HOST_H
 #define GR_HOST_H
 
+#include "edit.h"
 #include "gradus.h"
 #include "options.h"
 
@@ -29,14 +30,13 @@ void gr_host_answer(const gr_host *host, bool echo);
 /* The prompt; statements as they come, where standard input is no terminal. Gives the exit status. */
 int gr_repl(gr_host *host);
 
-/* ---- lines of the prompt ---------------------------------------------------------------------- */
+/* ---- the editor of the prompt (edit_host.c) --------------------------------------------------- */
 
-typedef enum gr_line { GR_LINE_READ, GR_LINE_END, GR_LINE_INTERRUPTED } gr_line;
-/* With editing and history where standard input and output are a terminal; else plain lines. The
- * text has no newline at its end. */
-void gr_lines_open(ad_ctx *ctx, bool terminal);
-gr_line gr_lines_read(ad_ctx *ctx, const char *prompt, gr_buffer *out);
-void gr_lines_remember(const char *statement);
-void gr_lines_close(void);
+/* An editor that asks `assist`, which outlives it. NULL: memory is out. */
+gr_edit *gr_host_editor(const gr_host *host, gr_assist *assist, bool terminal);
+/* Runs $XDG_CONFIG_HOME/gradus/init.nn if there is one; what is wrong in it is reported. */
+void gr_host_init(const gr_host *host);
+/* At most three lines. */
+void gr_host_banner(const gr_edit *edit);
 
 #endif

@@ -216,13 +216,15 @@ static void *run_thread(void *argument) {
     return NULL;
 }
 
-/* Signals go to the interpreter's thread, whose reads they interrupt. */
+/* Signals go to the interpreter's thread, whose reads and waits they interrupt. */
 static bool start_thread(pthread_t *thread, job *j) {
     sigset_t interrupts, before;
     pthread_attr_t attributes;
     bool started = false;
     sigemptyset(&interrupts);
     sigaddset(&interrupts, SIGINT);
+    sigaddset(&interrupts, SIGWINCH);
+    sigaddset(&interrupts, SIGCONT);
     for (size_t i = 0; !started && i < sizeof stack_sizes / sizeof *stack_sizes; i++) {
         j->stack = stack_sizes[i];
         if (pthread_attr_init(&attributes) != 0) return false;

@@ -13,6 +13,8 @@
 
 typedef struct prompt {
     gr_host *host;
+    gr_edit *edit;
+    gr_assist assist;
     gr_buffer statement;
     bool terminal;
     unsigned count; /* statements so far: their names in messages */
@@ -77,69 +79,68 @@ static bool run_command(prompt *p, bool *leave) {
 
 /* ---- statements ------------------------------------------------------------------------------- */
 
-/* Runs what has been read; false where the session ends, with its status. */
-static bool run_statement(prompt *p, unsigned flags, bool *incomplete, int *status) {
+/* Runs what has been read; false where the session ends, with its status. What the end of the input
+ * has cut off is run all the same, so that it is told what is missing. */
+static bool run_statement(prompt *p, int *status) {
     char name[32];
+    unsigned flags = GR_RUN_PROMPT | GR_RUN_ANSWER;
+    gr_vm *vm = p->host->vm;
     snprintf(name, sizeof name, p->terminal ? "<prompt %u>" : "<stdin>", p->count + 1);
     uint32_t line = p->terminal ? 1 : p->line;
-    gr_status ended =
-        gr_run_lines(p->host->vm, name, line, text_of(p), p->statement.size, flags);
-    *incomplete = ended == GR_INCOMPLETE;
-    if (*incomplete) return true;
+    gr_status ended = gr_run_lines(vm, name, line, text_of(p), p->statement.size, flags);
+    if (ended == GR_INCOMPLETE)
+        ended = gr_run_lines(vm, name, line, text_of(p), p->statement.size, GR_RUN_ANSWER);
     p->count++;
     if (ended == GR_OK && p->terminal && !is_silent(p)) gr_host_answer(p->host, true);
     gr_host_report(p->host);
     *status = gr_host_status(p->host, ended);
-    if (p->terminal) gr_lines_remember(text_of(p));
-    for (const char *t = text_of(p); (t = strchr(t, '\n')); t++) p->line++;
-    p->line++;
-    gr_buffer_clear(&p->statement);
     return ended == GR_OK || (p->terminal && ended != GR_EXITED);
 }
 
-/* Asks for the rest of the text at its end, so that an unfinished statement is told. */
-static int close_input(prompt *p, int status) {
-    bool incomplete;
-    if (p->statement.size == 0 || p->terminal) return p->terminal ? 0 : status;
-    run_statement(p, GR_RUN_ANSWER, &incomplete, &status);
-    return status;
+static void count_lines(prompt *p) {
+    for (const char *t = text_of(p); (t = strchr(t, '\n')); t++) p->line++;
+    p->line++;
 }
 
 static int read_statements(prompt *p) {
-    bool incomplete = false, leave = false;
+    bool leave = false;
     int status = 0;
-    for (;;) {
-        gr_line line = gr_lines_read(p->host->ctx, !p->terminal ? NULL : incomplete ? ". " : "> ",
-                                     &p->statement);
-        if (line == GR_LINE_END) break;
+    while (!leave) {
+        gr_line line = gr_edit_read(p->edit, "> ", &p->statement);
+        if (line == GR_LINE_END) return p->terminal ? 0 : status;
         if (line == GR_LINE_INTERRUPTED) {
             *ad_interrupt_flag(p->host->ctx) = 0;
             if (!p->terminal) return 130;
             if (p->statement.size == 0) puts("(Ctrl-D or :quit leaves)");
-            gr_buffer_clear(&p->statement);
-            incomplete = false;
             continue;
         }
-        if (p->terminal && !incomplete && run_command(p, &leave)) {
-            gr_buffer_clear(&p->statement);
-            if (leave) return 0;
-            continue;
-        }
-        if (!run_statement(p, GR_RUN_PROMPT | GR_RUN_ANSWER, &incomplete, &status)) return status;
-        if (incomplete) gr_buffer_puts(&p->statement, "\n");
+        if (p->terminal && !*skip_blanks(text_of(p))) continue;
+        if (p->terminal) gr_edit_remember(p->edit, text_of(p));
+        if (p->terminal && run_command(p, &leave)) continue;
+        if (!run_statement(p, &status)) return status;
+        count_lines(p);
     }
-    if (p->terminal) puts("");
-    return close_input(p, status);
+    return 0;
 }
+
+/* The commands, for those who complete and colour them. */
+static const gr_command_row commands[] = {
+    {":help", GR_TAKES_NOTHING, NULL},
+    {":quit", GR_TAKES_NOTHING, NULL},
+    {0, GR_TAKES_NOTHING, NULL}};
 
 int gr_repl(gr_host *host) {
     prompt p = {.host = host, .line = 1, .terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
+    p.assist = (gr_assist){.vm = host->vm, .commands = commands};
+    p.edit = gr_host_editor(host, &p.assist, p.terminal);
+    if (!p.edit) return 1;
     gr_buffer_init(&p.statement, host->ctx);
-    if (p.terminal)
-        puts("Gradus " AD_VERSION ": let x = 3; (∇(fn(t) = t^2))(x) is 6. ?name explains a function.");
-    gr_lines_open(host->ctx, p.terminal);
+    if (p.terminal) {
+        gr_host_banner(p.edit);
+        gr_host_init(host);
+    }
     int status = read_statements(&p);
-    gr_lines_close();
     gr_buffer_free(&p.statement);
+    gr_edit_close(p.edit);
     return status;
 }
