@@ -23,7 +23,7 @@ gr_edit *gr_edit_open(ad_ctx *ctx, const gr_edit_hooks *hooks, const gr_edit_opt
     gr_buffer_init(&edit->out, ctx);
     gr_buffer_init(&edit->hint, ctx);
     gr_buffer_init(&edit->paste, ctx);
-    gr_screen_init(&edit->screen, ctx);
+    gr_display_init(&edit->screen, ctx);
     edit->live = options->terminal && can_draw() && gr_live_open(edit);
     return edit;
 }
@@ -32,7 +32,7 @@ void gr_edit_close(gr_edit *edit) {
     if (!edit) return;
     if (edit->live) gr_live_close(edit);
     gr_history_close(edit);
-    gr_screen_free(&edit->screen);
+    gr_display_free(&edit->screen);
     gr_buffer_free(&edit->prefill);
     gr_buffer_free(&edit->out);
     gr_buffer_free(&edit->hint);

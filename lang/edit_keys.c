@@ -144,7 +144,7 @@ static int clear(int count, int key) {
     (void)count, (void)key;
     gr_edit *edit = gr_live_editor();
     gr_buffer_puts(&edit->out, "\033[H\033[2J");
-    gr_screen_forget(&edit->screen);
+    gr_display_forget(&edit->screen);
     gr_live_draw(edit);
     return 0;
 }

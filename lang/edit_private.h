@@ -4,7 +4,7 @@
 #define GR_EDIT_PRIVATE_H
 
 #include "edit.h"
-#include "edit_screen.h"
+#include "edit_display.h"
 
 struct gr_edit {
     ad_ctx *ctx;
@@ -15,7 +15,7 @@ struct gr_edit {
     char *history;     /* path of the file, or NULL */
     size_t history_bytes;
     /* of a live editor */
-    gr_screen screen;
+    gr_display screen;
     gr_buffer out;    /* what is about to be written to the terminal */
     gr_buffer hint;
     gr_buffer paste;

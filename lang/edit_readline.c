@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The editor on readline, which knows the keys, the user's inputrc, undo, the kill ring and the search
- * in the history; the display is edit_screen.c, through rl_redisplay_function.
+ * in the history; the display is edit_display.c, through rl_redisplay_function.
  *
  * Its callback interface is used, since a blocking readline() does not come back from Ctrl-C. The
  * signals that matter are blocked but while pselect waits, so that none is missed between a look at
@@ -58,7 +58,7 @@ static void get_size(unsigned *width, unsigned *height) {
 /* Longer texts are shown without colours, hint and checks. */
 enum { MOST_PAINTED = 1 << 16, MOST_HINTED = 1 << 13 };
 
-static void add_hint(gr_edit *edit, gr_frame *frame) {
+static void add_hint(gr_edit *edit, gr_drawing *frame) {
     bool at_end = frame->cursor == frame->size && frame->size > 0 && frame->size < MOST_HINTED;
     gr_buffer_clear(&edit->hint);
     if (edit->quiet || !at_end || !edit->hooks.hint || RL_ISSTATE(RL_STATE_ISEARCH)) return;
@@ -66,7 +66,7 @@ static void add_hint(gr_edit *edit, gr_frame *frame) {
     frame->hint = edit->hint.size ? edit->hint.text : NULL;
 }
 
-static uint8_t *paint(gr_edit *edit, const gr_frame *frame) {
+static uint8_t *paint(gr_edit *edit, const gr_drawing *frame) {
     bool wanted = edit->options.color && edit->hooks.paint && frame->size > 0 &&
                   frame->size < MOST_PAINTED;
     uint8_t *classes = wanted ? ad_mem_get(edit->ctx, frame->size) : NULL;
@@ -79,7 +79,7 @@ static uint8_t *paint(gr_edit *edit, const gr_frame *frame) {
 }
 
 static void show(gr_edit *edit, bool last) {
-    gr_frame frame = {.prompt = rl_display_prompt ? rl_display_prompt : "",
+    gr_drawing frame = {.prompt = rl_display_prompt ? rl_display_prompt : "",
                       .more = edit->options.more,
                       .text = rl_line_buffer,
                       .size = (size_t)rl_end,
@@ -89,8 +89,8 @@ static void show(gr_edit *edit, bool last) {
     add_hint(edit, &frame);
     uint8_t *classes = paint(edit, &frame);
     frame.classes = classes;
-    if (last) gr_screen_finish(&edit->screen, &frame, &edit->out);
-    else gr_screen_draw(&edit->screen, &frame, &edit->out);
+    if (last) gr_display_finish(&edit->screen, &frame, &edit->out);
+    else gr_display_draw(&edit->screen, &frame, &edit->out);
     if (classes) ad_mem_put(edit->ctx, classes, frame.size);
     flush_out(edit);
 }
@@ -102,7 +102,7 @@ void gr_live_draw(gr_edit *edit) { show(edit, false); }
 void gr_live_finish(gr_edit *edit) { show(edit, true); }
 
 void gr_live_note(gr_edit *edit, const char *text, size_t size) {
-    gr_screen_leave(&edit->screen, &edit->out);
+    gr_display_leave(&edit->screen, &edit->out);
     for (size_t i = 0; i < size; i++) {
         if (text[i] == '\n') gr_buffer_puts(&edit->out, "\r");
         gr_buffer_put(&edit->out, text + i, 1);
@@ -113,7 +113,7 @@ void gr_live_note(gr_edit *edit, const char *text, size_t size) {
 static void resize(gr_edit *edit) {
     unsigned width, height;
     get_size(&width, &height);
-    gr_screen_resize(&edit->screen, width, height, &edit->out);
+    gr_display_resize(&edit->screen, width, height, &edit->out);
     rl_set_screen_size((int)height, (int)width);
     show(edit, false);
 }
@@ -145,7 +145,7 @@ static void resume(gr_edit *edit) {
     unsigned width, height;
     rl_prep_terminal(1);
     get_size(&width, &height);
-    gr_screen_forget(&edit->screen);
+    gr_display_forget(&edit->screen);
     edit->screen.width = width, edit->screen.height = height;
     show(edit, false);
 }
@@ -200,7 +200,7 @@ gr_line gr_live_read(gr_edit *edit, const char *prompt, gr_buffer *out) {
     edit->line = NULL;
     resized = continued = 0;
     get_size(&edit->screen.width, &edit->screen.height);
-    gr_screen_forget(&edit->screen);
+    gr_display_forget(&edit->screen);
     rl_callback_handler_install(prompt, deliver);
     insert_prefill(edit);
     gr_line line = edit_statement(edit, &waiting, out);

@@ -5,7 +5,7 @@
  * last column, and each begins with a carriage return, so that nothing depends on how a terminal
  * wraps. The window shows at most as many rows as it has; if there are more it follows the cursor.
  */
-#include "edit_screen.h"
+#include "edit_display.h"
 
 #include "assist.h"
 
@@ -14,31 +14,31 @@
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
-static void rows_clear(gr_rows *rows) {
+static void rows_clear(gr_display_rows *rows) {
     rows->text.size = 0;
     rows->count = rows->cursor_row = 0;
     rows->cursor_column = 0;
 }
 
-static void rows_free(gr_rows *rows) {
+static void rows_free(gr_display_rows *rows) {
     if (rows->items) ad_mem_put(rows->text.ctx, rows->items, rows->room * sizeof *rows->items);
     gr_buffer_free(&rows->text);
-    *rows = (gr_rows){.text = rows->text};
+    *rows = (gr_display_rows){.text = rows->text};
 }
 
-static gr_row *add_row(gr_rows *rows) {
+static gr_display_row *add_row(gr_display_rows *rows) {
     if (rows->count == rows->room) {
         uint32_t room = rows->room ? 2 * rows->room : 16;
         size_t bytes = room * sizeof *rows->items;
-        gr_row *more = rows->items ? ad_mem_resize(rows->text.ctx, rows->items,
+        gr_display_row *more = rows->items ? ad_mem_resize(rows->text.ctx, rows->items,
                                                    rows->room * sizeof *rows->items, bytes)
                                    : ad_mem_get(rows->text.ctx, bytes);
         if (!more) return NULL;
         rows->items = more;
         rows->room = room;
     }
-    gr_row *row = &rows->items[rows->count++];
-    *row = (gr_row){.begin = rows->text.size, .end = rows->text.size};
+    gr_display_row *row = &rows->items[rows->count++];
+    *row = (gr_display_row){.begin = rows->text.size, .end = rows->text.size};
     return row;
 }
 
@@ -88,8 +88,8 @@ static const char *const styles[GR_PAINTS] = {
     [GR_PAINT_WRONG] = "\033[31m",   [GR_PAINT_PAIR] = "\033[1;4m"};
 
 typedef struct layout {
-    gr_rows *rows;
-    const gr_frame *frame;
+    gr_display_rows *rows;
+    const gr_drawing *frame;
     unsigned width;
     unsigned column;
     uint8_t paint;
@@ -104,7 +104,7 @@ static void set_paint(layout *l, uint8_t paint) {
 
 static void end_row(layout *l) {
     set_paint(l, GR_PAINT_PLAIN);
-    gr_row *row = &l->rows->items[l->rows->count - 1];
+    gr_display_row *row = &l->rows->items[l->rows->count - 1];
     row->end = l->rows->text.size;
     row->columns = l->column;
 }
@@ -145,7 +145,7 @@ static bool put_glyph(layout *l, const glyph *g) {
 }
 
 static bool lay_text(layout *l) {
-    const gr_frame *f = l->frame;
+    const gr_drawing *f = l->frame;
     for (size_t i = 0; i < f->size;) {
         glyph g = glyph_at(f->text + i, f->size - i);
         bool newline = f->text[i] == '\n';
@@ -166,7 +166,7 @@ static bool lay_text(layout *l) {
 
 /* As much of the hint as fits on the row, if that is worth reading. */
 static void lay_hint(layout *l) {
-    const gr_frame *f = l->frame;
+    const gr_drawing *f = l->frame;
     enum { GAP = 2, LEAST = 8 };
     if (!f->hint || !*f->hint || l->column + GAP + LEAST > l->width) return;
     unsigned room = l->width - l->column - GAP - 1, columns = 0;
@@ -185,7 +185,7 @@ static void lay_hint(layout *l) {
     l->column += GAP + columns + cut;
 }
 
-static bool lay_out(gr_rows *rows, const gr_frame *frame, unsigned width) {
+static bool lay_out(gr_display_rows *rows, const gr_drawing *frame, unsigned width) {
     layout l = {.rows = rows, .frame = frame, .width = width};
     rows_clear(rows);
     if (!begin_row(&l, frame->prompt) || !lay_text(&l)) return false;
@@ -200,27 +200,27 @@ static bool lay_out(gr_rows *rows, const gr_frame *frame, unsigned width) {
 
 /* ---- drawing ---------------------------------------------------------------------------------- */
 
-void gr_screen_init(gr_screen *screen, ad_ctx *ctx) {
-    *screen = (gr_screen){.ctx = ctx, .width = 80, .height = 24};
+void gr_display_init(gr_display *screen, ad_ctx *ctx) {
+    *screen = (gr_display){.ctx = ctx, .width = 80, .height = 24};
     gr_buffer_init(&screen->drawn.text, ctx);
 }
 
-void gr_screen_free(gr_screen *screen) { rows_free(&screen->drawn); }
+void gr_display_free(gr_display *screen) { rows_free(&screen->drawn); }
 
-void gr_screen_forget(gr_screen *screen) {
+void gr_display_forget(gr_display *screen) {
     rows_clear(&screen->drawn);
     screen->at = screen->top = 0;
 }
 
 /* From one row of the window to another; a step down may scroll. */
-static void go_to_row(gr_screen *screen, uint32_t row, gr_buffer *out) {
+static void go_to_row(gr_display *screen, uint32_t row, gr_buffer *out) {
     if (row < screen->at) gr_buffer_printf(out, "\033[%uA", screen->at - row);
     for (; screen->at < row; screen->at++) gr_buffer_puts(out, "\n");
     screen->at = row;
     gr_buffer_puts(out, "\r");
 }
 
-static bool same_row(const gr_rows *a, uint32_t i, const gr_rows *b, uint32_t j) {
+static bool same_row(const gr_display_rows *a, uint32_t i, const gr_display_rows *b, uint32_t j) {
     if (i >= a->count || j >= b->count) return false;
     size_t n = a->items[i].end - a->items[i].begin;
     if (n != b->items[j].end - b->items[j].begin) return false;
@@ -228,14 +228,14 @@ static bool same_row(const gr_rows *a, uint32_t i, const gr_rows *b, uint32_t j)
            memcmp(a->text.text + a->items[i].begin, b->text.text + b->items[j].begin, n) == 0;
 }
 
-static void write_row(const gr_rows *rows, uint32_t i, gr_buffer *out) {
+static void write_row(const gr_display_rows *rows, uint32_t i, gr_buffer *out) {
     if (!rows->text.text) return;
     gr_buffer_put(out, rows->text.text + rows->items[i].begin,
                   rows->items[i].end - rows->items[i].begin);
 }
 
 /* The first row to show so that the cursor is in the window, moved as little as can be. */
-static uint32_t choose_top(const gr_screen *screen, const gr_rows *rows) {
+static uint32_t choose_top(const gr_display *screen, const gr_display_rows *rows) {
     uint32_t height = screen->height ? screen->height : 1, top = screen->top;
     if (rows->count <= height) return 0;
     if (rows->cursor_row < top) top = rows->cursor_row;
@@ -243,14 +243,14 @@ static uint32_t choose_top(const gr_screen *screen, const gr_rows *rows) {
     return top + height > rows->count ? rows->count - height : top;
 }
 
-static void keep_window(gr_rows *rows, uint32_t top, uint32_t count) {
+static void keep_window(gr_display_rows *rows, uint32_t top, uint32_t count) {
     memmove(rows->items, rows->items + top, count * sizeof *rows->items);
     rows->count = count;
     rows->cursor_row -= top;
 }
 
-void gr_screen_draw(gr_screen *screen, const gr_frame *frame, gr_buffer *out) {
-    gr_rows rows = {0};
+void gr_display_draw(gr_display *screen, const gr_drawing *frame, gr_buffer *out) {
+    gr_display_rows rows = {0};
     gr_buffer_init(&rows.text, screen->ctx);
     if (!lay_out(&rows, frame, screen->width)) {
         rows_free(&rows);
@@ -279,14 +279,14 @@ void gr_screen_draw(gr_screen *screen, const gr_frame *frame, gr_buffer *out) {
     screen->drawn = rows;
 }
 
-void gr_screen_leave(gr_screen *screen, gr_buffer *out) {
+void gr_display_leave(gr_display *screen, gr_buffer *out) {
     if (screen->drawn.count) go_to_row(screen, screen->drawn.count - 1, out);
     gr_buffer_puts(out, "\r\n");
-    gr_screen_forget(screen);
+    gr_display_forget(screen);
 }
 
-void gr_screen_finish(gr_screen *screen, const gr_frame *frame, gr_buffer *out) {
-    gr_rows rows = {0};
+void gr_display_finish(gr_display *screen, const gr_drawing *frame, gr_buffer *out) {
+    gr_display_rows rows = {0};
     gr_buffer_init(&rows.text, screen->ctx);
     bool all = lay_out(&rows, frame, screen->width) && rows.count > screen->height;
     if (all) { /* what had been scrolled out of the window is written once as a whole */
@@ -296,16 +296,16 @@ void gr_screen_finish(gr_screen *screen, const gr_frame *frame, gr_buffer *out) 
             write_row(&rows, i, out);
             gr_buffer_puts(out, "\r\n");
         }
-        gr_screen_forget(screen);
+        gr_display_forget(screen);
     }
     rows_free(&rows);
     if (all) return;
-    gr_screen_draw(screen, frame, out);
-    gr_screen_leave(screen, out);
+    gr_display_draw(screen, frame, out);
+    gr_display_leave(screen, out);
 }
 
 /* Where the window became narrower, terminals break the rows that do not fit any more. */
-void gr_screen_resize(gr_screen *screen, unsigned width, unsigned height, gr_buffer *out) {
+void gr_display_resize(gr_display *screen, unsigned width, unsigned height, gr_buffer *out) {
     uint32_t above = 0;
     for (uint32_t i = 0; i < screen->at && i < screen->drawn.count; i++) {
         unsigned columns = screen->drawn.items[i].columns;
@@ -316,5 +316,5 @@ void gr_screen_resize(gr_screen *screen, unsigned width, unsigned height, gr_buf
     gr_buffer_puts(out, "\r\033[J");
     screen->width = width ? width : 1;
     screen->height = height ? height : 1;
-    gr_screen_forget(screen);
+    gr_display_forget(screen);
 }
