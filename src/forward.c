@@ -2,7 +2,9 @@
 /* forward.c - tangents, from the denominators up to y, through needed entries only.
  *
  * The pages of a sweep in ascending order. Tangents are values in one table by node; none is given
- * back before the end, since what a gradient on the way unrolls into refers to all of them. */
+ * back before the end, since what a gradient on the way unrolls into refers to all of them. An entry
+ * of several results keeps theirs together in its own slot, where each OUT finds its part, also one
+ * that was made later for a rule of a recorded sweep. */
 #include "sweep.h"
 
 #include <string.h>
@@ -12,6 +14,26 @@ typedef struct forward {
     ad_ctx *ctx;
     bool record;
 } forward;
+
+/* The tangents of the results of one entry, AD_ABSENT_HEAD where there is none; a value of a kind of
+ * our own in the entry's slot. */
+typedef struct parts {
+    int n;
+    ad_value v[];
+} parts;
+
+static size_t parts_bytes(int n) { return sizeof(parts) + (size_t)n * sizeof(ad_value); }
+
+static void forget(ad_ctx *ctx, ad_value v) {
+    if (v.kind != AD_USER_KIND) {
+        ad_release(ctx, v);
+        return;
+    }
+    parts *p = v.ptr;
+    for (int k = 0; k < p->n; k++)
+        if (p->v[k].head != AD_ABSENT_HEAD) ad_release(ctx, p->v[k]);
+    ad_mem_put(ctx, p, parts_bytes(p->n));
+}
 
 /* Tangents live in slots of whole values, whatever the mode. */
 static ad_value *tangent_slot(forward *f, uint32_t node) {
@@ -25,20 +47,20 @@ static ad_value *tangent_slot(forward *f, uint32_t node) {
 static ad_status set_tangent(forward *f, uint32_t node, ad_value v) {
     ad_page *p = ad_page_at(f->s, node);
     if (!p) {
-        ad_release(f->ctx, v);
+        forget(f->ctx, v);
         return AD_OK;
     }
     if (!p->slots) {
         ad_value *slots = ad_mem_get(f->ctx, SEG_SIZE * sizeof *slots);
         if (!slots) {
-            ad_release(f->ctx, v);
+            forget(f->ctx, v);
             return AD_ERR_MEMORY;
         }
         for (uint32_t i = 0; i < SEG_SIZE; i++) slots[i].head = AD_ABSENT_HEAD;
         p->slots = slots;
     }
     ad_value *slot = (ad_value *)p->slots + (node & SEG_MASK);
-    if (slot->head != AD_ABSENT_HEAD) ad_release(f->ctx, *slot);
+    if (slot->head != AD_ABSENT_HEAD) forget(f->ctx, *slot);
     *slot = v;
     return AD_OK;
 }
@@ -47,7 +69,7 @@ static void drop_tangents(forward *f, ad_page *p) {
     ad_value *slots = p->slots;
     if (!slots) return;
     for (uint32_t i = 0; i < SEG_SIZE; i++)
-        if (slots[i].head != AD_ABSENT_HEAD) ad_release(f->ctx, slots[i]);
+        if (slots[i].head != AD_ABSENT_HEAD) forget(f->ctx, slots[i]);
     ad_mem_put(f->ctx, slots, SEG_SIZE * sizeof *slots);
     p->slots = NULL;
 }
@@ -109,27 +131,26 @@ static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
     return st == AD_OK ? set_tangent(f, node, out) : st;
 }
 
-/* Several results: their tangents wait in the OUT entries' parent. */
 static ad_status keep_results(forward *f, uint32_t node, int n, const bool *given, ad_value *v) {
-    ad_ctx *ctx = f->ctx;
     if (n == 1) return given[0] ? set_tangent(f, node, v[0]) : AD_OK;
-    ad_tape *t = ctx->tape;
-    /* OUT entries stand behind their parent, in its segment or a later one; those that are visited
-     * name it. */
-    ad_status st = AD_OK;
-    for (uint32_t i = f->s->order_count; i-- > 0 && st == AD_OK;) {
-        const ad_page *p = f->s->order[i];
-        const ad_segment *seg = (ad_segment *)t->table[p->segment];
-        if (seg->seq < ad_seq_of(t, node)) continue;
-        for (uint32_t j = 0; j < seg->used && st == AD_OK; j++) {
-            const tape_entry *e = &seg->e[j];
-            if (!ad_bit(p->need, j) || e->op != E_OUT || e->a != node || !given[e->b]) continue;
-            st = set_tangent(f, ad_node(seg, j), ad_retain(ctx, v[e->b]));
-        }
+    parts *p = ad_mem_get(f->ctx, parts_bytes(n));
+    for (int k = 0; k < n; k++) {
+        if (p) p->v[k] = given[k] ? v[k] : (ad_value){.head = AD_ABSENT_HEAD};
+        else if (given[k]) ad_release(f->ctx, v[k]);
     }
-    for (int k = 0; k < n; k++)
-        if (given[k]) ad_release(ctx, v[k]);
-    return st;
+    if (!p) return AD_ERR_MEMORY;
+    p->n = n;
+    ad_value together = {.head = AD_USER_KIND};
+    together.ptr = p;
+    return set_tangent(f, node, together);
+}
+
+/* An OUT takes its part of its parent's. */
+static ad_status push_part(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_value *together = tangent_slot(f, e->a);
+    const parts *p = together ? together->ptr : NULL;
+    if (!p || p->v[e->b].head == AD_ABSENT_HEAD) return AD_OK;
+    return set_tangent(f, node, ad_retain(f->ctx, p->v[e->b]));
 }
 
 /* A linear row is applied to the tangents; operands without one count as 0. */
@@ -337,7 +358,8 @@ static ad_status push_gradient(forward *f, uint32_t node, const tape_entry *e) {
 
 static ad_status push_entry(forward *f, uint32_t node) {
     const tape_entry *e = ad_at(f->ctx->tape, node);
-    if (e->op == E_OUT || e->op == E_CUT) return AD_OK; /* an OUT got its tangent with its parent */
+    if (e->op == E_CUT) return AD_OK;
+    if (e->op == E_OUT) return push_part(f, node, e);
     if (e->op == E_LEAF) {
         const ad_value *t = tangent_slot(f, e->a);
         return t ? set_tangent(f, node, ad_retain(f->ctx, *t)) : AD_OK;

@@ -299,12 +299,6 @@ void domain_release(ad_ctx *ctx, domain_call *call) {
     call->n = 0;
 }
 
-/* The row as a function of its operands that are not fixed. */
-typedef struct call_function {
-    const domain_call *call;
-    int result;
-} call_function;
-
 static ad_status symmetric_part(ad_ctx *ctx, ad_value x, ad_value *out) {
     ad_value flipped, sum;
     ad_status s = ad_apply(ctx, AD_OPID_transpose, 0, 1, &x, NULL, &flipped);
@@ -317,8 +311,8 @@ static ad_status symmetric_part(ad_ctx *ctx, ad_value x, ad_value *out) {
     return s;
 }
 
-static ad_status apply_call(ad_ctx *ctx, void *user, const ad_value *in, ad_value *out) {
-    const call_function *f = user;
+ad_status domain_apply(ad_ctx *ctx, void *user, const ad_value *in, ad_value *out) {
+    const domain_function *f = user;
     const domain_call *c = f->call;
     ad_value all[AD_MAX_OPERANDS] = {ad_number(0)}, results[AD_MAX_OPERANDS];
     ad_status s = AD_OK;
@@ -345,7 +339,7 @@ static void fail(domain_result *r, int index, const char *what, double got, doub
                  expected);
 }
 
-static int varying(const domain_call *c, ad_value *in) {
+int domain_varying(const domain_call *c, ad_value *in) {
     int n = 0;
     for (int i = 0; i < c->n; i++)
         if (!c->fixed[i]) in[n++] = c->in[i];
@@ -354,12 +348,12 @@ static int varying(const domain_call *c, ad_value *in) {
 
 static void check_differences(ad_ctx *ctx, const domain_call *c, int index, domain_result *r) {
     ad_value in[AD_MAX_OPERANDS];
-    int n = varying(c, in);
+    int n = domain_varying(c, in);
     for (int k = 0; k < ad_op_info(c->op)->results; k++) {
-        call_function f = {c, k};
+        domain_function f = {c, k};
         ad_check_report report;
         bool passed;
-        ad_status s = ad_check_gradient(ctx, apply_call, &f, n, in, 1e-6, &passed, &report);
+        ad_status s = ad_check_gradient(ctx, domain_apply, &f, n, in, 1e-6, &passed, &report);
         if (s != AD_OK) {
             fail(r, index, ad_last_error(ctx)->message, NAN, NAN);
             continue;
@@ -422,7 +416,7 @@ bool domain_varies(ad_ctx *ctx, ad_op op) {
     bool varies = false;
     for (int i = 0; i < domain_cases(op) && !varies; i++) {
         if (!domain_make(ctx, op, i, 0, true, &c)) return true;
-        varies = varying(&c, in) > 0;
+        varies = domain_varying(&c, in) > 0;
         domain_release(ctx, &c);
     }
     return varies;

@@ -25,6 +25,14 @@ int domain_cases(ad_op op);
 bool domain_make(ad_ctx *ctx, ad_op op, int index, uint64_t seed, bool tensors, domain_call *call);
 void domain_release(ad_ctx *ctx, domain_call *call);
 
+/* The row as a function of its operands that are not fixed, for ad_check_gradient; one of its results. */
+typedef struct domain_function {
+    const domain_call *call;
+    int result;
+} domain_function;
+ad_status domain_apply(ad_ctx *ctx, void *user, const ad_value *in, ad_value *out);
+int domain_varying(const domain_call *c, ad_value *in);
+
 /* False where every operand holds positions or bools. */
 bool domain_varies(ad_ctx *ctx, ad_op op);
 
