@@ -172,6 +172,37 @@ static void linear_rule(ad_rule *r) {
     ad_mem_put(r->ctx, in, bytes);
 }
 
+/* What stands still moves nothing, whatever the operands are. */
+static bool all_zero(const forward *f, const ad_rule *r) {
+    if (f->record) return false;
+    for (int i = 0; i < r->n; i++)
+        if (r->need[i] && !ad_value_is_zero(r->tan[i])) return false;
+    return true;
+}
+
+static void zero_results(ad_rule *r) {
+    for (int k = 0; k < r->nout; k++) ad_rule_give(r, k, ad_rule_zeros(r, &r->out_type[k]));
+}
+
+static void run_rule(const forward *f, ad_rule *r) {
+    if (all_zero(f, r)) zero_results(r);
+    else if (r->row->jvp) r->row->jvp(r);
+    else linear_rule(r);
+}
+
+/* Its tangents in the types of its results: shares and counts are in double precision. */
+static ad_status fit_results(forward *f, const tape_entry *e, ad_rule *r, ad_status st) {
+    for (int k = 0; k < r->nout; k++) {
+        if (!r->given[k]) continue;
+        ad_value v = r->dout[k];
+        if (st == AD_OK) st = fit(f, e, k, v, &v);
+        else ad_release(f->ctx, v);
+        r->dout[k] = v;
+        if (st != AD_OK) r->given[k] = false;
+    }
+    return st;
+}
+
 static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
     const ad_payload *p = e->payload;
     ad_frame frame;
@@ -192,12 +223,9 @@ static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
     r->given = frame.given;
     if (r->row->info.flags & AD_ROW_NODIFF || !(r->row->vjp || r->row->info.flags & AD_ROW_ZERO))
         ad_rule_fail(r, AD_ERR_NODIFF, "`%s` is not differentiable", r->row->info.name);
-    else if (r->status == AD_OK && r->row->vjp) (r->row->jvp ? r->row->jvp : linear_rule)(r);
-    st = ad_frame_finish(&frame);
+    else if (r->status == AD_OK && r->row->vjp) run_rule(f, r);
+    st = fit_results(f, e, r, ad_frame_finish(&frame));
     if (st == AD_OK) st = keep_results(f, node, p->nout, r->given, r->dout);
-    else
-        for (int k = 0; k < p->nout; k++)
-            if (r->given[k]) ad_release(f->ctx, r->dout[k]);
     if (tan) ad_mem_put(f->ctx, tan, bytes);
     ad_frame_close(&frame);
     return st;

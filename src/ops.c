@@ -50,6 +50,8 @@ static ad_term term3(ad_builder *b, ad_op op, ad_term x, ad_term y, ad_term z) {
 #define COS(a) term1(build, AD_OPID_cos, a)
 #define SINH(a) term1(build, AD_OPID_sinh, a)
 #define COSH(a) term1(build, AD_OPID_cosh, a)
+#define SECH(a) term1(build, AD_OPID_sech, a)
+#define TANH(a) term1(build, AD_OPID_tanh, a)
 #define HYPOT(a, b) term2(build, AD_OPID_hypot, a, b)
 #define DIGAMMA(a) term1(build, AD_OPID_digamma, a)
 #define COSQUARE(a) term1(build, AD_OPID_cosquare, a)

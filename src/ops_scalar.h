@@ -127,6 +127,8 @@ static inline double ad_s_trunc(double x) { return trunc(x); }
 #define COS(a) ad_s_cos(a)
 #define SINH(a) ad_s_sinh(a)
 #define COSH(a) ad_s_cosh(a)
+#define SECH(a) ad_v_sech(a, 0, 0)
+#define TANH(a) ad_s_tanh(a)
 #define HYPOT(a, b) ad_s_hypot(a, b)
 #define DIGAMMA(a) ad_s_digamma(a)
 #define COSQUARE(a) ad_v_cosquare(a, 0, 0)
@@ -177,6 +179,8 @@ static inline double ad_square(double x) { return x * x; }
 #undef COS
 #undef SINH
 #undef COSH
+#undef SECH
+#undef TANH
 #undef HYPOT
 #undef DIGAMMA
 #undef COSQUARE

@@ -307,6 +307,15 @@ static void zero_rule(ad_rule *r) {
         if (r->need[i]) ad_rule_give(r, i, ad_rule_zeros(r, &r->in_type[i]));
 }
 
+/* A zero adjoint contributes 0, whatever the operands are: nobody looks at them. Where the sweep is
+ * recorded a zero may have a derivative of its own. */
+static bool all_zero(const ad_sweep *s, int n, const ad_value *adj, const bool *has) {
+    if (s->record) return false;
+    for (int k = 0; k < n; k++)
+        if (has[k] && !ad_value_is_zero(adj[k])) return false;
+    return true;
+}
+
 static ad_status back_row(ad_sweep *s, uint32_t node, const tape_entry *e, const ad_value *adj,
                           const bool *has) {
     ad_frame f;
@@ -319,7 +328,8 @@ static ad_status back_row(ad_sweep *s, uint32_t node, const tape_entry *e, const
     const ad_row *row = f.rule.row;
     if (row->info.flags & AD_ROW_NODIFF || !(row->vjp || row->info.flags & AD_ROW_ZERO))
         ad_rule_fail(&f.rule, AD_ERR_NODIFF, "`%s` is not differentiable", row->info.name);
-    else (row->vjp ? row->vjp : zero_rule)(&f.rule);
+    else if (!row->vjp || all_zero(s, p->nout, adj, has)) zero_rule(&f.rule);
+    else row->vjp(&f.rule);
     bool falsify = s->ctx->sabotage == e->op && e->op;
     for (int i = 0; i < p->nin; i++)
         if (falsify && f.given[i]) {

@@ -480,7 +480,7 @@ static ad_value fold_windows(pool_rule *k, ad_op op, ad_value w) {
 static ad_value window_ties(pool_rule *k, ad_value *count) {
     ad_value y = over_window(k, k->r->out[0]);
     ad_value mask = ad_rule_op2(k->r, AD_OP_EQ, cut_windows(k, k->r->in[0], -INFINITY), y);
-    *count = fold_windows(k, AD_OPID_count, mask);
+    *count = fold_windows(k, AD_OPID_count, mask); /* 0 of a window with a nan */
     return mask;
 }
 
@@ -498,7 +498,8 @@ AD_RULE(ad_jvp_max_pool2d) {
     if (!k.ok) return;
     ad_value count, mask = window_ties(&k, &count);
     ad_value t = ad_rule_where(r, mask, cut_windows(&k, r->tan[0], 0.0), ad_number(0.0));
-    ad_value y = ad_rule_op2(r, AD_OP_DIV, fold_windows(&k, AD_OPID_sum, t), count);
+    ad_value shares = ad_rule_op2(r, AD_OPID_maximum, count, ad_number(1));
+    ad_value y = ad_rule_op2(r, AD_OP_DIV, fold_windows(&k, AD_OPID_sum, t), shares);
     ad_rule_give(r, 0, ad_rule_reshape(r, y, &r->out_type[0]));
 }
 

@@ -44,6 +44,20 @@ ad_status ad_ones_of(ad_ctx *ctx, const ad_type *type, ad_value *out) {
     return fill_of(ctx, type, 1, out);
 }
 
+/* Stops at the first element that is not 0. */
+static bool zeros_only(const ad_tensor *t) {
+    const double *x = t->data;
+    const float *y = t->data;
+    for (int64_t i = 0; i < t->size; i++)
+        if (t->dtype == AD_F32 ? y[i] != 0 : x[i] != 0) return false;
+    return true;
+}
+
+bool ad_value_is_zero(ad_value v) {
+    if (v.kind != AD_TENSOR) return v.num == 0;
+    return v.tensor->dtype != AD_BOOL8 && ad_tensor_is_contiguous(v.tensor) && zeros_only(v.tensor);
+}
+
 /* ---- frames ------------------------------------------------------------------------------- */
 
 enum { FIRST_TEMPS = 16 };

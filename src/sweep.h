@@ -80,6 +80,8 @@ ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out);
 
 /* Operand i and result k of an entry as values: storage, with nodes if `record`. */
 ad_value ad_saved_value(const tape_entry *e, int i, bool record);
+/* Is every element exactly 0? Strided values are not looked through. */
+bool ad_value_is_zero(ad_value v);
 ad_status ad_zeros_of(ad_ctx *ctx, const ad_type *type, ad_value *out);
 ad_status ad_ones_of(ad_ctx *ctx, const ad_type *type, ad_value *out);
 

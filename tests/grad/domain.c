@@ -88,10 +88,10 @@ int domain_cases(ad_op op) {
 
 enum { ELEMENTS = 11 };
 
-static ad_value drawn(ad_ctx *ctx, rng *r, double lo, double hi, bool tensor) {
+static ad_value drawn(ad_ctx *ctx, rng *r, double lo, double hi, bool tensor, int64_t elements) {
     if (!tensor) return ad_number(lo + (hi - lo) * unit(r));
     double x[ELEMENTS];
-    const int64_t dims[] = {ELEMENTS};
+    const int64_t dims[] = {elements};
     for (int i = 0; i < ELEMENTS; i++) x[i] = lo + (hi - lo) * unit(r);
     return ad_wrap(ad_tensor_from(ctx, AD_F64, 1, dims, x));
 }
@@ -111,10 +111,12 @@ static bool make_point(text *t, domain_call *c) {
 }
 
 static bool make_intervals(ad_ctx *ctx, text *t, rng *r, bool tensors, domain_call *c) {
+    int64_t size = c->from == ELEMENTS ? c->to : ELEMENTS;
+    c->sized = size != ELEMENTS;
     for (int operands = ad_op_info(c->op)->min_operands; c->n < operands; c->n++) {
         double lo, hi;
         if ((c->n && !take(t, ";")) || !number(t, &lo) || !take(t, "..") || !number(t, &hi)) return false;
-        c->in[c->n] = drawn(ctx, r, lo, hi, tensors);
+        c->in[c->n] = drawn(ctx, r, lo, hi, tensors, size);
         c->fixed[c->n] = lo == hi;
     }
     return true;
@@ -203,8 +205,9 @@ static bool make_operand(ad_ctx *ctx, text *t, rng *r, domain_call *c) {
     while (!is_number) {
         double d;
         if (!number(t, &d)) return false;
-        dims[rank++] = (int64_t)d;
-        n *= (int64_t)d;
+        dims[rank] = d == c->from ? c->to : (int64_t)d;
+        if (d == c->from) c->sized = true;
+        n *= dims[rank++];
         if (!take(t, ",")) break;
     }
     if (!is_number && !take(t, "]")) return false;
@@ -279,9 +282,16 @@ static bool make_case(ad_ctx *ctx, text *t, rng *r, domain_call *c) {
 /* ---- calls -------------------------------------------------------------------------------- */
 
 bool domain_make(ad_ctx *ctx, ad_op op, int index, uint64_t seed, bool tensors, domain_call *call) {
+    return domain_make_sized(ctx, op, index, seed, tensors, -1, -1, call);
+}
+
+bool domain_make_sized(ad_ctx *ctx, ad_op op, int index, uint64_t seed, bool tensors, int64_t from,
+                       int64_t to, domain_call *call) {
     const ad_row_info *row = ad_op_info(op);
     memset(call, 0, sizeof *call);
     call->op = op;
+    call->from = (double)from;
+    call->to = to;
     text t = {case_start(row->domain, index)};
     rng r = {seed * 1000003u + (uint64_t)op * 101u + (uint64_t)index};
     bool ok = row->flags & AD_ROW_ELEMENTWISE
@@ -299,7 +309,7 @@ void domain_release(ad_ctx *ctx, domain_call *call) {
     call->n = 0;
 }
 
-static ad_status symmetric_part(ad_ctx *ctx, ad_value x, ad_value *out) {
+ad_status domain_symmetric(ad_ctx *ctx, ad_value x, ad_value *out) {
     ad_value flipped, sum;
     ad_status s = ad_apply(ctx, AD_OPID_transpose, 0, 1, &x, NULL, &flipped);
     if (s != AD_OK) return s;
@@ -320,7 +330,7 @@ ad_status domain_apply(ad_ctx *ctx, void *user, const ad_value *in, ad_value *ou
     for (; made < c->n && s == AD_OK; made++) {
         ad_value x = c->fixed[made] ? c->in[made] : in[next++];
         if (!c->symmetric[made]) all[made] = ad_retain(ctx, x);
-        else if ((s = symmetric_part(ctx, x, &all[made])) != AD_OK) break;
+        else if ((s = domain_symmetric(ctx, x, &all[made])) != AD_OK) break;
     }
     if (s == AD_OK) s = ad_apply(ctx, c->op, 0, c->n, all, c->args, results);
     while (made--) ad_release(ctx, all[made]);

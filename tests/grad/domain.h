@@ -17,12 +17,18 @@ typedef struct domain_call {
     char text[AD_MAX_ARGS][64];
     bool declared; /* a point with its partials */
     double partial[3];
+    double from; /* sizes of operands that were replaced … */
+    int64_t to;  /* … and by what */
+    bool sized;  /* one was replaced */
 } domain_call;
 
 /* How many cases the row declares, and one of them, drawn with `seed`; `tensors` chooses between
  * tensors and numbers for elementwise rows. False with a printed reason where the text is wrong. */
 int domain_cases(ad_op op);
 bool domain_make(ad_ctx *ctx, ad_op op, int index, uint64_t seed, bool tensors, domain_call *call);
+/* The same with each size `from` of an operand replaced by `to`; elementwise tensors have 11 elements. */
+bool domain_make_sized(ad_ctx *ctx, ad_op op, int index, uint64_t seed, bool tensors, int64_t from,
+                       int64_t to, domain_call *call);
 void domain_release(ad_ctx *ctx, domain_call *call);
 
 /* The row as a function of its operands that are not fixed, for ad_check_gradient; one of its results. */
@@ -31,6 +37,7 @@ typedef struct domain_function {
     int result;
 } domain_function;
 ad_status domain_apply(ad_ctx *ctx, void *user, const ad_value *in, ad_value *out);
+ad_status domain_symmetric(ad_ctx *ctx, ad_value x, ad_value *out); /* (x + x.T) / 2 */
 int domain_varying(const domain_call *c, ad_value *in);
 
 /* False where every operand holds positions or bools. */
