@@ -300,7 +300,7 @@ ad_op ad_op_find(const char *name); /* AD_OP_NONE if there is none */
 int ad_op_count(void);
 const ad_row_info *ad_op_info(ad_op op);
 /* The partial of an elementwise row in one operand, as the formula that is computed, with the operands'
- * names and y for the result: "(1 / cosh(x))^2". Its length; 0 where there is none to show. */
+ * names and y for the result: "sech(x)^2". Its length; 0 where there is none to show. */
 size_t ad_derivative_text(ad_op op, int operand, char *out, size_t room);
 
 /* Applies an operation. Where no operand is tracked, or recording is off, nothing is recorded. `src`
