@@ -152,7 +152,11 @@ gr_node *gr_parse_partial(gr_parser *p);
 gr_node *gr_parse_gradient(gr_parser *p);
 bool gr_continues(const gr_parser *p); /* the token on a new line is a binary operator */
 
-/* ---- parse_stmt.c, parse_pattern.c --------------------------------------------------------- */
+/* ---- parse_stmt.c, parse_bind.c, parse_pattern.c ------------------------------------------- */
+
+gr_node *gr_parse_binding(gr_parser *p, gr_node_kind kind); /* let, param */
+gr_node *gr_parse_assignment(gr_parser *p); /* or the expression that its target would be */
+gr_node *gr_parse_definition(gr_parser *p); /* fn name(…), or an expression that begins with fn */
 
 gr_node *gr_parse_block(gr_parser *p, const char *after);
 gr_node *gr_parse_statements(gr_parser *p, bool block);
