@@ -67,6 +67,17 @@ static bool ends_in_value(const gr_node *block) {
 }
 
 /* The last expression's value; `needed`: there must be one. */
+static void no_value(gr_compiler *c, const gr_node *block, const gr_node *last) {
+    gr_diagnostic *d =
+        gr_compile_error(c, GR_E_missing_value, last ? last->span : block->span,
+                         "the value of this block is used, so it must end in an expression");
+    if (last && last->kind == GR_N_LET && last->as.bind.pattern->kind == GR_N_PATTERN_NAME)
+        gr_diag_help(d, "leave `let` out, or write `%s` behind it",
+                     last->as.bind.pattern->as.name->text);
+    else
+        gr_diag_help(d, "write the value as the last line of the block");
+}
+
 static void block_value(gr_compiler *c, gr_node *block, uint32_t reg, bool needed) {
     uint32_t from = c->fn->top, count = block->as.block.count;
     gr_node *last = count ? block->as.block.items[count - 1] : NULL;
@@ -78,9 +89,7 @@ static void block_value(gr_compiler *c, gr_node *block, uint32_t reg, bool neede
     if (has_value) {
         gr_expr_to(c, last, reg, true);
     } else {
-        if (needed && !(last && leaves(last)))
-            gr_compile_error(c, GR_E_missing_value, last ? last->span : block->span,
-                             "the value of this block is used, so it must end in an expression");
+        if (needed && !(last && leaves(last))) no_value(c, block, last);
         gr_emit(c, GR_I_NIL, reg, 0, 0, block->span);
     }
     end_block(c, from, block->span);
@@ -114,8 +123,9 @@ static void branch(gr_compiler *c, gr_node *n, bool value, uint32_t reg) {
 
 void gr_branch_to(gr_compiler *c, gr_node *n, uint32_t reg) {
     if (!n->as.branch.otherwise)
-        gr_compile_error(c, GR_E_missing_else, n->span,
-                         "the value of this `if` is used, so it needs an `else`");
+        gr_diag_help(gr_compile_error(c, GR_E_missing_else, n->span,
+                                      "the value of this `if` is used, so it needs an `else`"),
+                     "write `else { ... }` behind it, with the value where the condition is false");
     branch(c, n, true, reg);
 }
 
@@ -211,7 +221,14 @@ static void leave_loop(gr_compiler *c, gr_node *n) {
     gr_loop *loop = c->fn->loop;
     const char *word = n->kind == GR_N_BREAK ? "break" : "continue";
     if (!loop) {
-        gr_compile_error(c, GR_E_outside_loop, n->span, "`%s` stands outside a loop", word);
+        gr_diagnostic *d =
+            gr_compile_error(c, GR_E_outside_loop, n->span, "`%s` stands outside a loop", word);
+        const gr_fn_state *f = c->fn;
+        while (f && !f->loop) f = f->outer;
+        if (f)
+            gr_diag_help(d, "a function cannot leave the loop around it; `return` leaves the function");
+        else if (c->fn->fn)
+            gr_diag_help(d, "`return` leaves the function");
         return;
     }
     gr_release_registers(c, loop->top, n->span);
@@ -448,7 +465,9 @@ static void define(gr_compiler *c, gr_node *n) {
 
 static void return_statement(gr_compiler *c, gr_node *n) {
     if (!c->fn->fn) {
-        gr_compile_error(c, GR_E_outside_function, n->span, "`return` stands outside a function");
+        gr_diag_help(gr_compile_error(c, GR_E_outside_function, n->span,
+                                      "`return` stands outside a function"),
+                     "`exit(0)` ends a script");
         return;
     }
     uint32_t from = c->fn->top;
@@ -587,9 +606,10 @@ static bool is_pure(gr_compiler *c, const gr_node *n) {
 
 static void unused(gr_compiler *c, const gr_node *n) {
     const char *text = c->ast->source->text;
-    gr_diagnostic *d = gr_diag_error(c->report, GR_E_unused_value, c->ast->source, n->span,
-                                     "this has no effect, and nobody uses its value");
-    c->failed = true;
+    gr_diagnostic *d = gr_compile_error(c, GR_E_unused_value, n->span,
+                                        "this has no effect, and nobody uses its value");
+    const gr_node *left = n;
+    while (left->kind == GR_N_BINARY && left->op == n->op) left = left->as.binary.left;
     if (n->kind == GR_N_BINARY && n->op == GR_OP_EQ) {
         gr_span l = n->as.binary.left->span, r = n->as.binary.right->span;
         gr_diag_help(d, "`=` assigns, `==` compares: `%.*s = %.*s`", (int)(l.end - l.begin),
@@ -598,6 +618,10 @@ static void unused(gr_compiler *c, const gr_node *n) {
                n->as.call.arguments[0].value->kind == GR_N_NAME) {
         gr_span a = n->as.call.arguments[0].value->span;
         gr_diag_help(d, "`%.*s = %.*s` keeps the result", (int)(a.end - a.begin), text + a.begin,
+                     (int)(n->span.end - n->span.begin), text + n->span.begin);
+    } else if (n->kind == GR_N_BINARY && left->kind == GR_N_NAME &&
+               (n->op == GR_OP_JOIN || n->op == GR_OP_ADD)) {
+        gr_diag_help(d, "`%s = %.*s` keeps the result", left->as.name->text,
                      (int)(n->span.end - n->span.begin), text + n->span.begin);
     } else {
         gr_diag_help(d, "`let` gives it a name, `print` shows it, `return` makes it the result");

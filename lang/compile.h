@@ -73,8 +73,8 @@ void gr_jump_later(gr_compiler *c, gr_jumps *jumps, uint32_t pc);
 void gr_patch_here(gr_compiler *c, gr_jumps *jumps); /* and empties the list */
 void gr_patch(gr_compiler *c, uint32_t pc, uint32_t target);
 uint32_t gr_here(const gr_compiler *c);
-void gr_compile_error(gr_compiler *c, gr_diagnostic_id id, gr_span span, const char *format, ...)
-    GR_PRINTF(4, 5);
+gr_diagnostic *gr_compile_error(gr_compiler *c, gr_diagnostic_id id, gr_span span,
+                                const char *format, ...) GR_PRINTF(4, 5);
 gr_string *gr_name_text(gr_compiler *c, const gr_name *name);
 void gr_release_registers(gr_compiler *c, uint32_t from, gr_span span);
 

@@ -6,14 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 
-void gr_compile_error(gr_compiler *c, gr_diagnostic_id id, gr_span span, const char *format, ...) {
+gr_diagnostic *gr_compile_error(gr_compiler *c, gr_diagnostic_id id, gr_span span,
+                                const char *format, ...) {
     char text[400];
     va_list args;
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    gr_diag_error(c->report, id, c->ast->source, span, "%s", text);
     c->failed = true;
+    if (gr_diag_is_full(c->report, c->ast->source, span)) return NULL;
+    return gr_diag_error(c->report, id, c->ast->source, span, "%s", text);
 }
 
 static void too_large(gr_compiler *c, gr_span span) {

@@ -87,6 +87,13 @@ gr_diagnostic *gr_diag_warning(gr_report *report, gr_diagnostic_id id, const gr_
     return diagnostic;
 }
 
+bool gr_diag_is_full(gr_report *report, const gr_source *source, gr_span span) {
+    if (report->error_count == GR_MAX_ERRORS)
+        gr_diag_error(report, GR_E_too_many_errors, source, span,
+                      "there are more than %d errors; the rest is not shown", GR_MAX_ERRORS);
+    return report->error_count >= GR_MAX_ERRORS;
+}
+
 void gr_diag_label(gr_diagnostic *diagnostic, const char *format, ...) {
     if (!diagnostic) return;
     va_list args;

@@ -83,6 +83,10 @@ gr_diagnostic *gr_diag_error(gr_report *report, gr_diagnostic_id id, const gr_so
 gr_diagnostic *gr_diag_warning(gr_report *report, gr_diagnostic_id id, const gr_source *source,
                                gr_span span, const char *format, ...) GR_PRINTF(5, 6);
 
+/* Whether enough errors were told: the one behind the last is that the rest is not shown. */
+enum { GR_MAX_ERRORS = 20 };
+bool gr_diag_is_full(gr_report *report, const gr_source *source, gr_span span);
+
 /* The text under the primary underline. */
 void gr_diag_label(gr_diagnostic *diagnostic, const char *format, ...) GR_PRINTF(2, 3);
 

@@ -7,6 +7,7 @@
 #include "parse.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static bool text_is(const gr_parser *p, gr_span span, const char *text) {
@@ -244,7 +245,25 @@ bool gr_is_product_by_neighbour(const gr_parser *p, const gr_node *left) {
            (t->kind == GR_T_NAME || t->kind == GR_T_LPAREN);
 }
 
+/* 0x1F, 0b101 */
+static gr_node *other_base(gr_parser *p, const gr_node *left) {
+    gr_span number = {left->span.begin, p->token.span.end};
+    const char *text = p->source->text + number.begin;
+    int base = text[1] == 'x' || text[1] == 'X' ? 16 : text[1] == 'b' ? 2 : text[1] == 'o' ? 8 : 0;
+    if (left->span.end - left->span.begin != 1 || *text != '0' || !base) return NULL;
+    gr_diagnostic *d = gr_complain(p, GR_E_malformed_number, number,
+                                   "numbers are written with decimal digits only");
+    char *end;
+    unsigned long long value = strtoull(text + 2, &end, base);
+    if (end == p->source->text + number.end && value < 1ull << 53)
+        gr_diag_help(d, "write `%llu`", value);
+    gr_advance(p);
+    return stand_in(p, number.begin);
+}
+
 gr_node *gr_parse_product(gr_parser *p, gr_node *left, uint32_t begin) {
+    gr_node *number = gr_at(p, GR_T_NAME) ? other_base(p, left) : NULL;
+    if (number) return number;
     gr_span both = {begin, p->token.span.end};
     bool parenthesis = gr_at(p, GR_T_LPAREN);
     if (parenthesis) both.end--;
@@ -265,7 +284,8 @@ static gr_node *backslash_function(gr_parser *p) {
     gr_token name = p->token;
     gr_token next = gr_peek(p);
     if (name.kind != GR_T_NAME || next.kind != GR_T_ARROW) {
-        gr_fail(p, GR_E_unexpected_token, sign, "`\\` stands only in strings");
+        gr_fail(p, p->lexer.one_line ? GR_E_bad_interpolation : GR_E_unexpected_token, sign,
+                "`\\` stands only in strings");
         return NULL;
     }
     gr_advance(p);
@@ -284,7 +304,14 @@ gr_node *gr_parse_foreign_prefix(gr_parser *p) {
     bool increment = gr_at(p, GR_T_JOIN);
     if (token_is(p, "\\")) return backslash_function(p);
     if (!negation && !plus && !increment) {
-        gr_expected(p, "a value");
+        gr_token name = gr_peek(p);
+        if (!token_is(p, "$") || name.kind != GR_T_NAME) {
+            gr_expected_value(p);
+            return NULL;
+        }
+        gr_diagnostic *d =
+            gr_fail(p, GR_E_odd_character, sign, "`$` cannot stand in a program");
+        gr_diag_help(d, "write `%.*s`: a variable is its name alone", GR_TEXT(p, name.span));
         return NULL;
     }
     gr_advance(p);
@@ -657,8 +684,12 @@ void gr_unexpected(gr_parser *p, const gr_node *before) {
         gr_diag_note(d, "blocks stand only after `if`, `else`, `for`, `while`, `fn(...)` and "
                         "`test`");
     } else {
-        gr_diagnostic *d = gr_expected(p, "the end of the statement");
-        gr_diag_help(d, "begin a new line, or put an operator or `;` between");
+        bool operand = gr_begins_operand(t) && t->kind != GR_T_LBRACE;
+        gr_diagnostic *d =
+            operand ? gr_fail(p, GR_E_unexpected_token, t->span, "something is missing before this")
+                    : gr_expected(p, "the end of the statement");
+        if (operand) gr_diag_also(d, p->source, before->span, "the statement could end here");
+        gr_diag_help(d, "put an operator between, or begin a new line");
     }
 }
 
@@ -688,7 +719,10 @@ void gr_no_block(gr_parser *p, const char *after) {
     gr_span at = t->span, body = gr_rest_of_line(p, at.begin, ";");
     bool statement = gr_begins_operand(t) && !t->newline_before && body.end > body.begin;
     gr_diagnostic *d = gr_expected(p, what);
-    if (statement) gr_diag_help(d, "put it in braces: `{ %.*s }`", GR_TEXT(p, body));
+    if (statement)
+        gr_diag_help(d, "put it in braces: `{ %.*s }`", GR_TEXT(p, body));
+    else if (t->newline_before)
+        gr_diag_help(d, "write `{` here and `}` behind the last line of the block");
 }
 
 /* ---- whole statements --------------------------------------------------------------------- */

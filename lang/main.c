@@ -87,7 +87,7 @@ void gr_host_report(const gr_host *host) {
     }
     if (!report->first) return;
     gr_buffer_init(&text, host->ctx);
-    gr_render_report(&text, report, &(gr_render_options){.color = host->color});
+    gr_render_report(&text, report, &(gr_render_options){.color = host->color, .ids = host->command->ids});
     if (text.text) fwrite(text.text, 1, text.size, stderr);
     gr_buffer_free(&text);
 }

@@ -25,6 +25,7 @@ const char gr_usage[] =
     "  --threads N            for large products\n"
     "  --dump=tokens|ast|code\n"
     "  --no-color             also: the variable NO_COLOR\n"
+    "  --ids                  errors show which kind of error they are\n"
     "  --version, --help\n";
 
 typedef struct scanner {
@@ -120,6 +121,7 @@ static bool set_option(scanner *s) {
     if (strcmp(arg, "-e") == 0) return set_expression(s);
     if (strcmp(arg, "-i") == 0) return s->out->interactive = true;
     if (strcmp(arg, "--no-color") == 0) return s->out->no_color = true;
+    if (strcmp(arg, "--ids") == 0) return s->out->ids = true;
     if (strcmp(arg, "--version") == 0) {
         s->out->action = GR_DO_VERSION;
         return true;

@@ -25,6 +25,7 @@ typedef struct gr_command {
     bool update;        /* of `test`: rewrite what files promise */
     bool interactive; /* -i */
     bool no_color;
+    bool ids; /* messages show the id of their kind */
     bool seeded;
     uint64_t seed;
     int threads;

@@ -51,6 +51,7 @@ typedef struct gr_parser {
     gr_buffer text;      /* pieces of strings and hints */
     gr_opener open[GR_MAX_NESTING];
     uint32_t open_count, nesting, operators; /* depths: brackets, all recursion, operators */
+    gr_span suspect; /* a `{` whose `}` is indented less than its line */
     gr_span stray;                           /* the first `_` that no |> has claimed */
     gr_span slice;                           /* the first colon in the present index */
     gr_span grad_use;                        /* a name with .grad in this statement */
@@ -82,6 +83,7 @@ gr_diagnostic *gr_complain(gr_parser *p, gr_diagnostic_id id, gr_span span, cons
 
 /* `expected … but found …` at the current token. */
 gr_diagnostic *gr_expected(gr_parser *p, const char *what);
+gr_diagnostic *gr_expected_value(gr_parser *p);
 
 /* Passes a token of this kind, or fails: what it is for is said by `what`. */
 bool gr_expect(gr_parser *p, gr_token_kind kind, const char *what);

@@ -71,9 +71,10 @@ static gr_node *fn_record_body(gr_parser *p, const gr_fn *fn) {
     if (!record) return NULL;
     gr_diagnostic *d =
         gr_complain(p, GR_E_block_as_expression, brace, "`{` begins a block here, not a record");
+    gr_span head = {fn->head.begin, end};
     gr_diag_label(d, "a body in braces is a list of statements");
-    gr_suggest_code(p, d, "%.*s = %.*s", GR_TEXT(p, ((gr_span){fn->head.begin, end})),
-                    GR_TEXT(p, record->span));
+    if (!gr_suggest_code(p, d, "%.*s = %.*s", GR_TEXT(p, head), GR_TEXT(p, record->span)))
+        gr_diag_help(d, "put `=` before it: `%.*s = {`", GR_TEXT(p, head));
     return record;
 }
 
@@ -142,7 +143,9 @@ gr_node *gr_parse_fn(gr_parser *p, bool named) {
     if (!named && gr_at(p, GR_T_NAME)) {
         gr_diagnostic *d = gr_fail(p, GR_E_misplaced_statement, p->token.span,
                                    "a function in an expression has no name");
-        gr_suggest_code(p, d, "fn(x) = x");
+        gr_span rest = gr_rest_of_line(p, p->token.span.end, ";)");
+        if (!gr_suggest_code(p, d, "fn%.*s", GR_TEXT(p, rest)))
+            gr_diag_help(d, "leave the name out: `fn(x) = x`");
         return NULL;
     }
     if (!gr_parse_parameters(p, &fn)) return NULL;
@@ -198,7 +201,11 @@ static void foreign_binding(gr_parser *p, gr_span pattern, const gr_node *node) 
         gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, pattern, "every variable can be changed");
         gr_suggest_code(p, d, "let %.*s = 0", GR_TEXT(p, t->span));
     } else {
-        gr_expected(p, "`=` and a value");
+        bool ends = t->newline_before || t->kind == GR_T_END;
+        gr_diagnostic *d = gr_expected(p, "`=` and a value");
+        if (ends && name)
+            gr_diag_help(d, "every variable begins with a value; `let %s = nil` says that there is "
+                            "none yet", node->as.name->text);
     }
 }
 
@@ -268,6 +275,9 @@ static bool bad_target(gr_parser *p, const gr_node *node) {
         gr_suggest_code(p, d, "fn %.*s", GR_TEXT(p, rest));
     } else if (node->kind == GR_N_TENSOR) {
         gr_diag_label(d, "a pattern is written with `( )`");
+        gr_span inner = {node->span.begin + 1, node->span.end - 1};
+        gr_span rest = gr_rest_of_line(p, node->span.end, ";");
+        gr_suggest_code(p, d, "(%.*s)%.*s", GR_TEXT(p, inner), GR_TEXT(p, rest));
     } else {
         gr_diag_label(d, "a variable, a field, an index or a tuple of these can be assigned to");
     }

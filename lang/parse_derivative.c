@@ -62,7 +62,7 @@ static void called_place(gr_parser *p, gr_span place) {
     gr_diagnostic *d = gr_fail(p, GR_E_bad_derivative, p->token.span,
                                "the denominator of a derivative is a variable, not a call");
     gr_diag_also(d, p->source, place, "the derivative is taken with respect to this");
-    gr_suggest_code(p, d, "let u = %.*s(x)", GR_TEXT(p, place));
+    gr_diag_help(d, "give its value a name with `let` before the numerator is computed from it");
 }
 
 static bool place_ends(gr_parser *p) {
@@ -180,10 +180,15 @@ static bool parse_denominator(gr_parser *p, bool higher, denominator *by) {
     return !p->failed;
 }
 
-static void wrong_orders(gr_parser *p, uint32_t above, uint32_t below, gr_span whole) {
+/* `above` and `below` are the orders; by is the denominator, if there is one only. */
+static void wrong_orders(gr_parser *p, uint32_t above, uint32_t below, gr_span whole, gr_span top,
+                         const denominator *by) {
     gr_diagnostic *d = gr_fail(p, GR_E_bad_derivative, whole,
                                "this derivative is of order %u above and %u below", above, below);
-    gr_diag_help(d, "write `∂²E/∂x²` or `∂²E/∂x∂y`");
+    if (by && above == 2 && by->wrt.count == 1)
+        gr_suggest_code(p, d, "∂²%.*s/∂%.*s²", GR_TEXT(p, top), GR_TEXT(p, by->wrt.items[0]->span));
+    else
+        gr_diag_help(d, "write `∂²E/∂x²` or `∂²E/∂x∂y`");
 }
 
 static bool order_of(gr_parser *p, uint32_t *order) {
@@ -201,6 +206,19 @@ static bool order_of(gr_parser *p, uint32_t *order) {
     return true;
 }
 
+/* ∂X @ W/∂W: everything up to the slash was meant as the numerator. */
+static bool whole_numerator(gr_parser *p, gr_diagnostic *d, gr_span top) {
+    gr_span rest = gr_rest_of_line(p, top.begin, ";");
+    const char *text = p->source->text, *sign = "/∂";
+    for (uint32_t i = top.end; i + 4 < rest.end; i++) {
+        if (memcmp(text + i, sign, strlen(sign)) != 0) continue;
+        gr_span all = {top.begin, i}, by = {i + 4, i + 4};
+        while (by.end < rest.end && !strchr(" ,;)]}*+-/@^", text[by.end])) by.end++;
+        return gr_suggest_code(p, d, "∂(%.*s)/∂%.*s", GR_TEXT(p, all), GR_TEXT(p, by));
+    }
+    return false;
+}
+
 static bool behind_slash(gr_parser *p, gr_span sign, gr_span top) {
     bool slash = gr_at(p, GR_T_SLASH);
     gr_token next = slash ? gr_peek(p) : p->token;
@@ -210,7 +228,10 @@ static bool behind_slash(gr_parser *p, gr_span sign, gr_span top) {
     }
     gr_diagnostic *d =
         gr_fail(p, GR_E_bad_derivative, sign, "a derivative says with respect to what it is taken");
-    gr_suggest_code(p, d, "∂%.*s/∂x", GR_TEXT(p, top));
+    if (slash && next.kind == GR_T_NAME)
+        gr_suggest_code(p, d, "∂%.*s/∂%.*s", GR_TEXT(p, top), GR_TEXT(p, next.span));
+    else if (!whole_numerator(p, d, top))
+        gr_suggest_code(p, d, "∂%.*s/∂x", GR_TEXT(p, top));
     return false;
 }
 
@@ -233,12 +254,13 @@ gr_node *gr_parse_partial(gr_parser *p) {
     if (!order_of(p, &order)) return NULL;
     uint32_t top_begin = p->token.span.begin;
     gr_node *node = numerator(p, sign);
-    if (!node || !behind_slash(p, sign, gr_from(p, top_begin))) return NULL;
+    gr_span top = gr_from(p, top_begin);
+    if (!node || !behind_slash(p, sign, top)) return NULL;
     denominator by[MOST_ORDERS];
     uint32_t count = denominators(p, order, by);
     for (uint32_t i = 0; i < count; i++) above += by[i].order;
     gr_span whole = gr_from(p, sign.begin);
-    if (!p->failed && above != order) wrong_orders(p, order, above, whole);
+    if (!p->failed && above != order) wrong_orders(p, order, above, whole, top, count == 1 ? by : NULL);
     for (uint32_t i = count; i-- > 0 && !p->failed;) {
         for (uint32_t k = 0; k < by[i].order && node; k++) {
             node = partial(p, node, &by[i], whole);

@@ -98,6 +98,12 @@ static gr_node *range(gr_parser *p, gr_node *low, uint32_t begin) {
         gr_token next = gr_peek(p);
         open = gr_begins_operand(&next) && next.kind != GR_T_LPAREN && next.kind != GR_T_LBRACKET;
     }
+    if (!p->index_item && gr_at(p, GR_T_LBRACE)) { /* for i in 0.. { */
+        gr_diagnostic *d =
+            gr_fail(p, GR_E_bad_range, dots, "a range has an end, except in an index");
+        gr_diag_help(d, "write `while true { }`, which runs until a `break`");
+        return NULL;
+    }
     if (!open) {
         p->wants_operand = true;
         high = gr_parse_level(p, GR_LEVEL_ADD);

@@ -15,6 +15,12 @@ static void open_brace(gr_parser *p, uint32_t begin) {
     gr_diag_help(d, "write `\\{` for a brace itself");
 }
 
+/* Braces that are perhaps meant as text. */
+static void text_brace(gr_parser *p, gr_diagnostic *d, uint32_t begin) {
+    gr_diag_also(d, p->source, (gr_span){begin, begin + 1}, "a value to be put in begins here");
+    gr_diag_help(d, "write `\\{` for a brace itself");
+}
+
 static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part *part) {
     gr_lexer *lexer = &p->lexer;
     bool one_line = lexer->one_line;
@@ -28,20 +34,25 @@ static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part 
     if (gr_at(p, GR_T_RBRACE)) {
         gr_diagnostic *d = gr_fail(p, GR_E_bad_interpolation, (gr_span){begin, p->token.span.end},
                                    "there is nothing between the braces of this string");
-        gr_diag_help(d, "write `\\{\\}` for the braces themselves");
+        gr_diag_help(d, "put the value between them, as in `\"step {n}\"`; `\\{\\}` writes the "
+                        "braces themselves");
     } else if (gr_at(p, GR_T_NEWLINE) || gr_at(p, GR_T_END)) {
         open_brace(p, begin);
     } else {
+        size_t errors = p->report->error_count;
         part->value = gr_parse_expression(p);
+        gr_diagnostic *d = p->report->last;
+        bool sign = p->failed && p->report->error_count > errors && d && lexer->one_line;
+        if (sign && p->source->text[d->primary.span.begin] == '\\') text_brace(p, d, begin);
     }
     bool formatted = part->value && gr_at(p, GR_T_COLON);
     if (!p->failed && !formatted && !gr_at(p, GR_T_RBRACE)) {
         if (gr_at(p, GR_T_NEWLINE) || gr_at(p, GR_T_END) || gr_at(p, GR_T_QUOTE)) {
             open_brace(p, begin);
         } else {
-            gr_diagnostic *d = gr_expected(p, "`}` or `:` and a format");
-            gr_diag_also(d, p->source, (gr_span){begin, begin + 1},
-                         "the interpolation begins here");
+            gr_diagnostic *d = gr_fail(p, GR_E_bad_interpolation, p->token.span,
+                                       "the expression in this string cannot go on like this");
+            text_brace(p, d, begin);
         }
     }
     if (formatted) {
@@ -162,6 +173,13 @@ static bool second_clause(gr_parser *p) {
     return true;
 }
 
+/* [for x in xs x^2] */
+static void item_without_colon(gr_parser *p, uint32_t begin) {
+    gr_span clause = {begin, p->last_end}, rest = gr_rest_of_line(p, p->token.span.begin, ";");
+    gr_diagnostic *d = gr_expected(p, "`:` and the value of an item");
+    gr_suggest_code(p, d, "%.*s: %.*s", GR_TEXT(p, clause), GR_TEXT(p, rest));
+}
+
 /* for pattern in source [if condition]: body */
 static gr_node *comprehension(gr_parser *p, bool tuple, uint32_t begin) {
     gr_advance(p);
@@ -174,7 +192,11 @@ static gr_node *comprehension(gr_parser *p, bool tuple, uint32_t begin) {
     gr_node *condition = NULL;
     if (source && gr_accept(p, GR_T_IF)) condition = gr_parse_expression(p);
     if (p->failed || second_clause(p)) return NULL;
-    if (!gr_expect(p, GR_T_COLON, "`:` and the value of an item")) return NULL;
+    if (!gr_at(p, GR_T_COLON)) {
+        item_without_colon(p, begin);
+        return NULL;
+    }
+    gr_advance(p);
     gr_node *body = gr_parse_expression(p);
     if (!body || !gr_close_bracket(p)) return NULL;
     gr_node *node = GR_MAKE(p, GR_N_COMPREHENSION, comprehension, gr_from(p, begin));
@@ -310,7 +332,7 @@ static bool shorthand(gr_parser *p, const gr_token *name, gr_record_field *field
     if (name->kind != GR_T_NAME) {
         gr_diagnostic *d = gr_fail(p, GR_E_bad_record, name->span,
                                    "`%s` is a keyword and names no variable", name->name->text);
-        gr_suggest_code(p, d, "{%s: 1}", name->name->text);
+        gr_suggest_code(p, d, "{%s: value}", name->name->text);
         return false;
     }
     gr_node *value = GR_MAKE(p, GR_N_NAME, name, name->span);
@@ -377,6 +399,7 @@ static gr_node *block_as_record(gr_parser *p) {
     gr_diagnostic *d = gr_complain(p, GR_E_block_as_expression, p->token.span,
                                    "`{` begins a record here, not a block");
     gr_diag_note(d, "blocks stand only after `if`, `else`, `for`, `while`, `fn(...)` and `test`");
+    if (p->token.line_start) gr_diag_help(d, "leave these braces out");
     return gr_parse_block(p, NULL);
 }
 
@@ -429,8 +452,11 @@ static bool argument(gr_parser *p, bool *named) {
         a.value = gr_parse_expression(p);
         *named = true;
     } else if (*named) {
-        gr_complain(p, GR_E_bad_argument, a.value->span,
-                    "arguments without a name stand before those with one");
+        gr_diagnostic *d = gr_complain(p, GR_E_bad_argument, a.value->span,
+                                       "an argument without a name follows one with a name");
+        gr_diag_help(d, "put it before those with names, or write its name too: `name = %.*s`",
+                     GR_TEXT(p, a.value->span));
+        *named = false; /* said once a call */
     }
     if (p->failed) return false;
     gr_push(p, &a, sizeof a);
@@ -665,6 +691,9 @@ static void no_operand(gr_parser *p) {
         gr_diagnostic *d =
             gr_fail(p, GR_E_misplaced_statement, t->span,
                     "%s begins a statement, but a value must stand here", gr_token_shown(t->kind));
+        if (t->kind == GR_T_FOR)
+            gr_diag_help(d, "write `[for x in xs: x]` for a tensor of values, `(for x in xs: x)` for a "
+                            "tuple");
         if (t->line_start) {
             gr_diag_also(d, p->source, (gr_span){p->last_end, p->last_end}, "a value is missing");
         }
@@ -692,7 +721,7 @@ static void no_operand(gr_parser *p) {
         break;
     default: break;
     }
-    gr_expected(p, "a value");
+    gr_expected_value(p);
 }
 
 static gr_node *plain_operand(gr_parser *p) {

@@ -240,6 +240,9 @@ const gr_signature *gr_parse_signature(gr_parser *p) {
     if (!gr_open_bracket(p, false)) return NULL;
     while (!gr_at(p, GR_T_RBRACKET) && dim(p, &any) && gr_accept(p, GR_T_COMMA)) {
     }
+    if (!p->failed && !gr_at(p, GR_T_RBRACKET) && !gr_at(p, GR_T_END) && !p->token.line_start)
+        gr_fail(p, GR_E_bad_signature, p->token.span,
+                "a size in a signature is one letter or number, without arithmetic");
     if (p->failed || !gr_close_bracket(p)) {
         p->scratch.size = mark;
         return NULL;
@@ -272,8 +275,9 @@ static void parameter_signature(gr_parser *p, gr_parameter *parameter) {
 
 static void check_order(gr_parser *p, const gr_parameter *parameter, bool *defaults, bool *rest) {
     if (*rest) {
-        gr_complain(p, GR_E_bad_parameter, parameter->span,
-                    "nothing follows the parameter that takes the rest");
+        gr_diagnostic *d = gr_complain(p, GR_E_bad_parameter, parameter->span,
+                                       "nothing follows the parameter that takes the rest");
+        gr_diag_help(d, "put `%.*s` before it", GR_TEXT(p, parameter->span));
     } else if (*defaults && !parameter->fallback && !parameter->rest) {
         gr_diagnostic *d = gr_complain(p, GR_E_bad_parameter, parameter->span,
                                        "a parameter without a default follows one with a default");

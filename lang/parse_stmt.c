@@ -120,6 +120,13 @@ static void colon_range(gr_parser *p, uint32_t begin) {
     }
 }
 
+/* for x of xs */
+static void loop_of(gr_parser *p, const gr_node *pattern) {
+    gr_span of = p->token.span, rest = gr_rest_of_line(p, of.end, "{");
+    gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, of, "a `for` says `in`, not `of`");
+    gr_suggest_code(p, d, "for %.*s in%.*s { }", GR_TEXT(p, pattern->span), GR_TEXT(p, rest));
+}
+
 static gr_node *for_loop(gr_parser *p) {
     uint32_t begin = p->token.span.begin;
     gr_advance(p);
@@ -129,6 +136,7 @@ static gr_node *for_loop(gr_parser *p) {
                                    "a `for` names what it runs over behind `in`");
         gr_diag_help(d, "write `for %.*s in 0..n { }`", GR_TEXT(p, pattern->span));
     }
+    if (pattern && gr_at(p, GR_T_NAME) && word_is(&p->token, "of")) loop_of(p, pattern);
     if (!pattern || !gr_expect(p, GR_T_IN, "`in` and what the loop runs over")) return NULL;
     uint32_t source_begin = p->token.span.begin;
     gr_node *source = gr_parse_expression(p);
@@ -403,7 +411,7 @@ static void end_statement(gr_parser *p, const gr_node *node) {
     if (p->stray.end) {
         gr_diagnostic *d =
             gr_fail(p, GR_E_bad_placeholder, p->stray, "`_` stands for a value only right of `|>`");
-        gr_diag_help(d, "write `x |> f(y, _)` to say where the value goes");
+        gr_diag_help(d, "`x |> f(y, _)` says where `x` goes; a function is written `fn(x) = ...`");
         return;
     }
     bool ends = t->newline_before || t->kind == GR_T_END || t->kind == GR_T_SEMICOLON ||

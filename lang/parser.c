@@ -109,22 +109,30 @@ static bool statement_word(const gr_token *token) {
     }
 }
 
-gr_diagnostic *gr_expected(gr_parser *p, const char *what) {
+static gr_diagnostic *expected(gr_parser *p, gr_diagnostic_id id, const char *what) {
     const gr_token *t = &p->token;
     if (t->kind == GR_T_END) {
-        return gr_fail(p, GR_E_expected_token, t->span, "expected %s, but the input ends", what);
+        return gr_fail(p, id, t->span, "expected %s, but the input ends", what);
     }
     if (t->kind == GR_T_NEWLINE || t->newline_before) {
         gr_span end = {p->last_end, p->last_end};
-        return gr_fail(p, GR_E_expected_token, end, "expected %s, but the line ends", what);
+        return gr_fail(p, id, end, "expected %s, but the line ends", what);
     }
     bool own = t->kind != GR_T_QUOTE && t->span.end - t->span.begin <= 40;
     if (!own) {
-        return gr_fail(p, GR_E_expected_token, t->span, "expected %s, but found %s", what,
+        return gr_fail(p, id, t->span, "expected %s, but found %s", what,
                        gr_token_shown(t->kind));
     }
-    return gr_fail(p, GR_E_expected_token, t->span, "expected %s, but found `%.*s`", what,
+    return gr_fail(p, id, t->span, "expected %s, but found `%.*s`", what,
                    GR_TEXT(p, t->span));
+}
+
+gr_diagnostic *gr_expected(gr_parser *p, const char *what) {
+    return expected(p, GR_E_expected_token, what);
+}
+
+gr_diagnostic *gr_expected_value(gr_parser *p) {
+    return expected(p, GR_E_expected_expression, "a value");
 }
 
 bool gr_expect(gr_parser *p, gr_token_kind kind, const char *what) {
@@ -212,6 +220,22 @@ static gr_token_kind partner(gr_token_kind opener) {
                                      : GR_T_RBRACE;
 }
 
+static uint32_t indentation(const gr_source *source, uint32_t at, bool *first) {
+    const char *line = source->text + source->lines[gr_source_line(source, at) - source->lines_before - 1];
+    uint32_t depth = (uint32_t)strspn(line, " \t");
+    *first = line + depth == source->text + at;
+    return depth;
+}
+
+/* A `}` that begins its line further left than the line of its `{` began may be another's. */
+static void check_indentation(gr_parser *p, const gr_opener *opener) {
+    bool first, ignored;
+    if (!opener->block || p->suspect.end) return;
+    uint32_t close = indentation(p->source, p->token.span.begin, &first);
+    if (first && close < indentation(p->source, opener->span.begin, &ignored))
+        p->suspect = opener->span;
+}
+
 static void report_unclosed(gr_parser *p, const gr_opener *opener) {
     const gr_token *t = &p->token;
     const char *close = gr_token_shown(partner(opener->kind));
@@ -221,6 +245,9 @@ static void report_unclosed(gr_parser *p, const gr_opener *opener) {
     if (lost) {
         gr_diagnostic *d = gr_fail(p, GR_E_unclosed_bracket, opener->span, "this %s is not closed",
                                    gr_token_shown(opener->kind));
+        if (t->kind == GR_T_END && opener->block && p->suspect.end)
+            gr_diag_also(d, p->source, p->suspect,
+                         "perhaps this one: the `}` that closes it stands further left");
         if (t->kind != GR_T_END)
             gr_diag_also(d, p->source, t->span, "%s is missing here", close);
         else
@@ -240,6 +267,7 @@ bool gr_close_bracket(gr_parser *p) {
         report_unclosed(p, &opener);
         return false;
     }
+    check_indentation(p, &opener);
     p->newlines = opener.newlines;
     p->index_item = opener.index_item;
     p->no_if = opener.no_if;

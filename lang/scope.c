@@ -15,6 +15,11 @@ typedef struct binding {
     uint32_t variable, serial, previous; /* previous binding of the name + 1 */
 } binding;
 
+typedef struct told {
+    const gr_name *name;
+    gr_diagnostic *diagnostic;
+} told;
+
 typedef struct walker {
     gr_scope *scope;
     gr_vm *vm;
@@ -27,6 +32,9 @@ typedef struct walker {
     uint32_t pending;                /* of them, those that are an operand of something */
     bool statement;                  /* the next node to be walked is one */
     const gr_node *hiding;           /* the pattern of the `let` whose right side is walked */
+    const gr_node *assignment;       /* whose target is walked */
+    told told[GR_MAX_ERRORS];        /* names that were complained about, each once */
+    uint32_t told_count;
     bool ok;
 } walker;
 
@@ -34,8 +42,10 @@ static void walk(walker *w, gr_node *node);
 static void walk_block(walker *w, gr_node *block, bool statement);
 
 #define COMPLAIN(w, id, span, ...)                                                                 \
-    ((w)->ok = false,                                                                              \
-     gr_diag_error((w)->scope->report, id, (w)->scope->source, span, __VA_ARGS__))
+    ((w)->ok = false, gr_diag_is_full((w)->scope->report, (w)->scope->source, span)                \
+                          ? NULL                                                                   \
+                          : gr_diag_error((w)->scope->report, id, (w)->scope->source, span,        \
+                                          __VA_ARGS__))
 
 /* ---- bindings --------------------------------------------------------------------------------- */
 
@@ -48,6 +58,8 @@ static bool room_for_name(walker *w, const gr_name *name) {
     return true;
 }
 
+static void declared_late(walker *w, const gr_name *name, gr_span span);
+
 static uint32_t declare(walker *w, const gr_name *name, gr_span span, uint32_t flags) {
     gr_scope *s = w->scope;
     if (!room_for_name(w, name) ||
@@ -59,6 +71,7 @@ static uint32_t declare(walker *w, const gr_name *name, gr_span span, uint32_t f
         return 0;
     }
     uint32_t index = s->variable_count++;
+    if (w->told_count) declared_late(w, name, span);
     s->variables[index] = (gr_variable){
         .name = name, .span = span, .fn = w->fn, .loop_depth = w->loop_depth, .flags = flags};
     w->bindings[w->binding_count++] =
@@ -96,6 +109,28 @@ static void note_use(walker *w, gr_variable *v, uint32_t index, const gr_node *n
     v->last_use = v->fn == w->fn && v->loop_depth == w->loop_depth ? node : NULL;
 }
 
+/* ---- what was said about a name --------------------------------------------------------------- */
+
+static bool was_told(const walker *w, const gr_name *name) {
+    for (uint32_t i = 0; i < w->told_count; i++)
+        if (w->told[i].name == name) return true;
+    return false;
+}
+
+static void note_told(walker *w, const gr_name *name, gr_diagnostic *d) {
+    if (w->told_count < GR_MAX_ERRORS) w->told[w->told_count++] = (told){name, d};
+}
+
+/* A name that was unknown further up is declared here. */
+static void declared_late(walker *w, const gr_name *name, gr_span span) {
+    for (uint32_t i = 0; i < w->told_count; i++)
+        if (w->told[i].name == name) {
+            gr_diag_also(w->told[i].diagnostic, w->scope->source, span,
+                         "this `%s` begins further down only", name->text);
+            w->told[i].diagnostic = NULL;
+        }
+}
+
 /* ---- names ------------------------------------------------------------------------------------ */
 
 static bool pattern_binds(const gr_node *p, const gr_name *name) {
@@ -118,12 +153,14 @@ static bool pattern_binds(const gr_node *p, const gr_name *name) {
 static void check_hiding(walker *w, const gr_variable *v, const gr_node *node) {
     if (!w->hiding || !pattern_binds(w->hiding, node->as.name)) return;
     if (v && v->fn == w->fn && v->loop_depth >= w->loop_depth) return;
+    const gr_node *let = w->hiding;
+    w->hiding = NULL; /* said once */
     const char *name = node->as.name->text;
     gr_diagnostic *d = COMPLAIN(w, GR_E_hidden_state, node->span,
                                 "this reads the `%s` from outside the loop, which never changes: "
                                 "`let` makes a new `%s` in each turn",
                                 name, name);
-    gr_diag_also(d, w->scope->source, w->hiding->span, "the new `%s`", name);
+    gr_diag_also(d, w->scope->source, let->span, "the new `%s`", name);
     gr_diag_help(d, "`%s = …` without `let` changes the variable outside the loop", name);
 }
 
@@ -142,18 +179,35 @@ static const gr_variable *ended(walker *w, const gr_name *name) {
     return NULL;
 }
 
-static void unknown_name(walker *w, const gr_name *name, gr_span span) {
-    gr_diagnostic *d = COMPLAIN(w, GR_E_unknown_name, span, "`%s` is not defined", name->text);
-    const gr_variable *v = ended(w, name);
-    if (v) {
-        gr_diag_also(d, w->scope->source, v->span, "this `%s` ends with its block", name->text);
-        gr_diag_help(d, "`let %s = …` in front of the block makes a variable that outlives it",
-                     name->text);
+static void hint_unknown(walker *w, gr_diagnostic *d, const gr_name *name, gr_span span) {
+    const char *behind = w->scope->source->text + span.end, *foreign = gr_foreign_name(name->text);
+    int length = (int)strspn(behind + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+    gr_suggestion s = gr_suggest_begin(name->text, name->length);
+    if (*behind == '.' && length && gr_is_foreign_module(name->text)) {
+        gr_diag_help(d, "functions of the prelude stand without a module: `%.*s`", length, behind + 1);
         return;
     }
-    gr_suggestion s = gr_suggest_begin(name->text, name->length);
+    if (foreign) {
+        gr_diag_help(d, "%s", foreign);
+        return;
+    }
     offer_bindings(w, &s);
     if (s.best) gr_diag_help(d, "a similar name is `%.*s`", (int)s.best_size, s.best);
+}
+
+static void unknown_name(walker *w, const gr_name *name, gr_span span) {
+    w->ok = false;
+    if (was_told(w, name)) return;
+    gr_diagnostic *d = COMPLAIN(w, GR_E_unknown_name, span, "`%s` is not defined", name->text);
+    const gr_variable *v = ended(w, name);
+    note_told(w, name, v ? NULL : d);
+    if (!v) {
+        hint_unknown(w, d, name, span);
+        return;
+    }
+    gr_diag_also(d, w->scope->source, v->span, "this `%s` ends with its block", name->text);
+    gr_diag_help(d, "`let %s = …` in front of the block makes a variable that outlives it",
+                 name->text);
 }
 
 /* A name that is read. Sets the node's slot for a local; for a global makes sure that there is one. */
@@ -177,15 +231,45 @@ static void walk_name(walker *w, gr_node *node) {
     }
 }
 
+/* W -= e: `W := W - (e)`. */
+static bool suggest_update(walker *w, gr_diagnostic *d) {
+    const gr_node *n = w->assignment;
+    const char *text = w->scope->source->text;
+    gr_span t = n->as.assign.target->span, v = n->as.assign.value->span;
+    int target = (int)(t.end - t.begin), value = (int)(v.end - v.begin);
+    bool loose = n->as.assign.value->kind == GR_N_BINARY && n->op != GR_OP_ADD &&
+                 (n->op != GR_OP_SUB || n->as.assign.value->op == GR_OP_ADD ||
+                  n->as.assign.value->op == GR_OP_SUB);
+    if (target + value > 60 || memchr(text + t.begin, '\n', v.end - t.begin)) return false;
+    if (n->op == GR_OP_NONE)
+        gr_diag_help(d, "write `%.*s := %.*s`", target, text + t.begin, value, text + v.begin);
+    else
+        gr_diag_help(d, "write `%.*s := %.*s %s %s%.*s%s`", target, text + t.begin, target,
+                     text + t.begin, gr_operator_text((gr_operator)n->op), loose ? "(" : "", value,
+                     text + v.begin, loose ? ")" : "");
+    return true;
+}
+
 static void assign_param(walker *w, const gr_name *name, gr_span span) {
     gr_diagnostic *d = COMPLAIN(w, GR_E_assigned_param, span,
                                 "`%s` is a param, which only `:=` can change", name->text);
-    gr_diag_help(d, "`%s := …` updates it, without recording", name->text);
+    if (w->assignment && suggest_update(w, d)) return;
+    gr_diag_help(d, "write `%s := …`", name->text);
 }
 
 static void assign_unknown(walker *w, const gr_name *name, gr_span span) {
+    w->ok = false;
+    if (was_told(w, name)) return;
     gr_diagnostic *d = COMPLAIN(w, GR_E_assigned_unknown, span,
                                 "there is no variable `%s` to assign to", name->text);
+    const gr_variable *v = ended(w, name);
+    note_told(w, name, v ? NULL : d);
+    if (v) {
+        gr_diag_also(d, w->scope->source, v->span, "this `%s` ends with its block", name->text);
+        gr_diag_help(d, "`let %s = …` in front of the block makes a variable that outlives it",
+                     name->text);
+        return;
+    }
     gr_suggestion s = gr_suggest_begin(name->text, name->length);
     for (uint32_t i = w->binding_count; i-- > 0;) {
         const gr_name *n = w->scope->variables[w->bindings[i].variable].name;
@@ -195,7 +279,7 @@ static void assign_unknown(walker *w, const gr_name *name, gr_span span) {
     if (s.best)
         gr_diag_help(d, "a similar name is `%.*s`", (int)s.best_size, s.best);
     else
-        gr_diag_help(d, "`let %s = …` makes a new variable", name->text);
+        gr_diag_help(d, "write `let %s = …` where it begins", name->text);
 }
 
 /* The variable that an assignment changes. */
@@ -523,7 +607,9 @@ static void walk(walker *w, gr_node *n) {
     case GR_N_PARAM: walk_bind(w, n); break;
     case GR_N_ASSIGN:
         walk(w, n->as.assign.value);
+        w->assignment = n;
         walk_target(w, n->as.assign.target, n->as.assign.update);
+        w->assignment = NULL;
         break;
     case GR_N_FOR:
         walk_loop(w, n->as.loop.pattern, n->as.loop.source, NULL, n->as.loop.body, statement);

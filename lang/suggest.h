@@ -7,6 +7,7 @@
 #ifndef GR_SUGGEST_H
 #define GR_SUGGEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 typedef struct gr_suggestion {
@@ -25,5 +26,10 @@ void gr_suggest_offer(gr_suggestion *suggestion, const char *candidate, size_t s
 /* The distance in halves, or `limit` + 1 where it is larger. */
 unsigned gr_edit_distance(const char *a, size_t a_size, const char *b, size_t b_size,
                           unsigned limit);
+
+/* What is written here for a name of another language; NULL: nothing is known of it. */
+const char *gr_foreign_name(const char *name);
+/* np, torch, math …: the prelude's functions stand without a module. */
+bool gr_is_foreign_module(const char *name);
 
 #endif
