@@ -62,10 +62,14 @@ unsigned gr_indentation(const gr_assist *assist, const char *text, size_t cursor
 
 /* ---- completion ------------------------------------------------------------------------------- */
 
+typedef struct gr_candidate_row {
+    const char *text, *shown; /* what is put into the text, and what a list shows of it */
+} gr_candidate_row;
+
 typedef struct gr_completion {
     gr_arena arena;
-    size_t begin;       /* the text from here to the cursor is what the candidates replace */
-    const char **items; /* sorted, without duplicates */
+    size_t begin; /* the text from here to the cursor is what the candidates replace */
+    gr_candidate_row *items; /* sorted, without duplicates */
     size_t count, room;
     const char *ending; /* appended where there is one candidate: " = ", "\"", or "" */
     const char *note;   /* a line to show, or NULL */

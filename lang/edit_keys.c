@@ -208,13 +208,13 @@ void gr_take_paste(gr_edit *edit) {
 
 /* How many bytes the candidates have in common at their beginning; whole characters. */
 static size_t common_prefix(const gr_completion *c) {
-    size_t n = strlen(c->items[0]);
+    size_t n = strlen(c->items[0].text);
     for (size_t i = 1; i < c->count; i++) {
         size_t k = 0;
-        while (k < n && c->items[i][k] == c->items[0][k]) k++;
+        while (k < n && c->items[i].text[k] == c->items[0].text[k]) k++;
         n = k;
     }
-    while (n > 0 && ((unsigned char)c->items[0][n] & 0xc0) == 0x80) n--;
+    while (n > 0 && ((unsigned char)c->items[0].text[n] & 0xc0) == 0x80) n--;
     return n;
 }
 
@@ -232,50 +232,52 @@ static void replace(size_t begin, const char *text, size_t size, const char *end
 enum { MOST_LISTED = 120 };
 
 /* In columns, read downwards. */
-static void list(gr_edit *edit, const gr_completion *c) {
-    gr_buffer text;
-    gr_buffer_init(&text, edit->ctx);
+static void list(const gr_completion *c, size_t width, gr_buffer *out) {
     size_t shown = c->count < MOST_LISTED ? c->count : MOST_LISTED;
     unsigned widest = 1;
     for (size_t i = 0; i < shown; i++) {
-        unsigned columns = gr_text_columns(c->items[i], strlen(c->items[i]));
+        unsigned columns = gr_text_columns(c->items[i].shown, strlen(c->items[i].shown));
         if (columns > widest) widest = columns;
     }
-    size_t across = edit->screen.width / (widest + 2);
+    size_t across = width / (widest + 2);
     if (across == 0) across = 1;
     size_t rows = (shown + across - 1) / across;
     for (size_t row = 0; row < rows; row++) {
         for (size_t i = row; i < shown; i += rows) {
-            size_t size = strlen(c->items[i]);
-            gr_buffer_put(&text, c->items[i], size);
+            const char *item = c->items[i].shown;
+            size_t size = strlen(item);
+            gr_buffer_put(out, item, size);
             if (i + rows < shown)
-                gr_buffer_fill(&text, ' ', widest + 2 - gr_text_columns(c->items[i], size));
+                gr_buffer_fill(out, ' ', widest + 2 - gr_text_columns(item, size));
         }
-        gr_buffer_puts(&text, "\n");
+        gr_buffer_puts(out, "\n");
     }
-    if (shown < c->count) gr_buffer_printf(&text, "and %zu more\n", c->count - shown);
-    gr_live_note(edit, text.text, text.size);
-    gr_buffer_free(&text);
+    if (shown < c->count) gr_buffer_printf(out, "and %zu more\n", c->count - shown);
+}
+
+/* Puts in what all candidates agree on; false: that is there already. */
+static bool extend(const gr_completion *c) {
+    size_t typed = (size_t)rl_point - c->begin, common = common_prefix(c);
+    const char *first = c->items[0].text;
+    if (c->count == 1) {
+        bool closed = *c->ending && rl_line_buffer[rl_point] == *c->ending;
+        replace(c->begin, first, strlen(first), closed ? "" : c->ending);
+        return true;
+    }
+    if (common < typed || common == 0) return false;
+    if (common == typed && memcmp(rl_line_buffer + c->begin, first, common) == 0) return false;
+    replace(c->begin, first, common, "");
+    return true;
 }
 
 static void apply(gr_edit *edit, const gr_completion *c) {
-    size_t typed = (size_t)rl_point - c->begin;
-    if (c->count == 1) replace(c->begin, c->items[0], strlen(c->items[0]), c->ending);
-    else if (c->count > 1) {
-        size_t common = common_prefix(c);
-        if (common > typed || (common == typed && common > 0 &&
-                               memcmp(rl_line_buffer + c->begin, c->items[0], common) != 0))
-            replace(c->begin, c->items[0], common, "");
-        else list(edit, c);
-    }
-    if (c->note) {
-        gr_buffer note;
-        gr_buffer_init(&note, edit->ctx);
-        gr_buffer_printf(&note, "%s\n", c->note);
-        gr_live_note(edit, note.text, note.size);
-        gr_buffer_free(&note);
-    }
-    if (c->count == 0 && !c->note) rl_ding();
+    gr_buffer text;
+    gr_buffer_init(&text, edit->ctx);
+    if (c->count && !extend(c)) list(c, edit->screen.width, &text);
+    if (c->note) gr_buffer_printf(&text, "%s\n", c->note);
+    if (text.size) gr_live_note(edit, text.text, text.size);
+    else if (c->count == 0) rl_ding();
+    gr_buffer_free(&text);
 }
 
 /* At the beginning of a line TAB indents. */

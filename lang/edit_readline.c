@@ -102,7 +102,7 @@ void gr_live_draw(gr_edit *edit) { show(edit, false); }
 void gr_live_finish(gr_edit *edit) { show(edit, true); }
 
 void gr_live_note(gr_edit *edit, const char *text, size_t size) {
-    gr_display_leave(&edit->screen, &edit->out);
+    show(edit, true);
     for (size_t i = 0; i < size; i++) {
         if (text[i] == '\n') gr_buffer_puts(&edit->out, "\r");
         gr_buffer_put(&edit->out, text + i, 1);
