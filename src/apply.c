@@ -128,15 +128,10 @@ static ad_status where_number(ad_ctx *ctx, uint32_t src, const ad_value *in, ad_
 
 /* What the pullback reads has to be saved; of the rest the type is enough. */
 static unsigned prog_saves(ad_ctx *ctx, ad_prog *p, int n, const ad_value *in) {
-    uint64_t wanted = 0;
-    for (int i = 0; i < n; i++)
-        if (in[i].node && ad_prog_depends(p, i)) wanted |= (uint64_t)1 << i;
-    ad_prog *back = wanted ? ad_prog_pullback(ctx, p, wanted) : NULL;
-    if (!back) return SAVE_ALL;
-    unsigned save = 0;
-    for (int i = 0; i < n; i++)
-        if (ad_prog_reads(back, i)) save |= 1u << (i < 28 ? i : 28);
-    return save;
+    uint64_t tracked = 0;
+    for (int i = 0; i < n && i < 64; i++) tracked |= (uint64_t)(in[i].node != 0) << i;
+    uint64_t wanted = tracked & ad_prog_dependence(p);
+    return wanted ? ad_prog_saves(ctx, p, wanted) : SAVE_ALL;
 }
 
 static bool is_bool(ad_value v) {

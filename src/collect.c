@@ -19,7 +19,7 @@
 
 #include <string.h>
 
-enum { FIRST_ENTRIES = 16384, FIRST_BYTES = 4 << 20 };
+enum { FIRST_ENTRIES = 4096, FIRST_BYTES = 1 << 20 };
 
 typedef struct collector {
     ad_ctx *ctx;
@@ -256,7 +256,7 @@ static void settle(collector *c, const ad_segment *s, tape_entry *e) {
     if (e->op == E_GRAD || e->op == E_JVP) want_denominators(c, e);
     if (e->op == E_LEAF && !(e->flags & (F_BELOW | F_WHOLE))) e->a = 0; /* its link leads nowhere */
     want_operands(c, e);
-    if (e->flags & F_PAYLOAD) c->bytes += ad_payload_bytes(e->payload);
+    if (e->flags & F_PAYLOAD) c->bytes += e->payload->weight;
 }
 
 /* A scalar entry that stays and needs nothing whole, as most do. */

@@ -118,7 +118,7 @@ static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
     for (int i = 0; i < p->nin; i++) {
         in[i] = ad_saved_value(e, i, f->record);
         const ad_value *t = tangent_slot(f, p->in[i]);
-        if (!t || !ad_prog_depends(p->prog, i)) continue;
+        if (!t || !(ad_prog_dependence(p->prog) >> i & 1)) continue;
         given |= UINT64_C(1) << i;
         in[n++] = *t;
     }

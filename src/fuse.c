@@ -235,12 +235,24 @@ static void look(ad_prog *p) {
         last = i;
         p->truths = p->truths || is_truth(p->nodes[i].op);
     }
-    for (int i = 0; i < p->inputs; i++)
+    for (int i = 0; i < p->inputs; i++) {
         if (p->nodes[i].flags & AD_NODE_READ) p->nodes[i].flags |= AD_NODE_SHAPE;
+        if (i < 64 && p->nodes[i].flags & AD_NODE_SMOOTH) p->smooth |= UINT64_C(1) << i;
+    }
     if (ops != 1 || p->results != 1 || p->result[0] != last || p->nodes[last].n != p->inputs) return;
     for (int k = 0; k < p->inputs; k++)
         if (p->nodes[last].in[k] != k) return;
     p->row = p->nodes[last].op;
+}
+
+static bool is_direct(const ad_prog *p) {
+    for (int r = 0; r < p->results; r++) {
+        const ad_node *x = &p->nodes[p->result[r]];
+        if (x->kind == AD_NODE_CONST) return false;
+        for (int k = 0; x->kind == AD_NODE_OP && k < x->n; k++)
+            if (p->nodes[x->in[k]].kind == AD_NODE_OP) return false;
+    }
+    return !p->truths;
 }
 
 ad_status ad_prog_finish_all(ad_prog *p, int results, const int32_t *result, const int32_t *like) {
@@ -256,6 +268,7 @@ ad_status ad_prog_finish_all(ad_prog *p, int results, const int32_t *result, con
     mark(p);
     ad_status s = compact(p);
     if (s == AD_OK) look(p);
+    p->direct = s == AD_OK && is_direct(p);
     return s == AD_OK ? give_registers(p) : s;
 }
 
@@ -288,10 +301,13 @@ bool ad_prog_reads(const ad_prog *p, int k) { return p->nodes[k].flags & AD_NODE
 
 ad_op ad_prog_row(const ad_prog *p) { return p->row; }
 
-bool ad_prog_depends(const ad_prog *p, int k) {
-    if (p->nodes[k].flags & AD_NODE_SMOOTH) return true;
+uint64_t ad_prog_dependence(const ad_prog *p) {
+    if (AD_LIKELY(p->ctx->sabotage == AD_OP_NONE)) return p->smooth;
     /* a falsified row may be 0 by rule: then what is read may count */
-    return p->ctx->sabotage != AD_OP_NONE && (p->nodes[k].flags & AD_NODE_READ);
+    uint64_t mask = p->smooth;
+    for (int i = 0; i < p->inputs && i < 64; i++)
+        if (p->nodes[i].flags & AD_NODE_READ) mask |= UINT64_C(1) << i;
+    return mask;
 }
 
 /* ---- shapes and dtypes -------------------------------------------------------------------- */

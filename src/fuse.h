@@ -45,10 +45,17 @@ struct ad_prog {
     bool failed;   /* memory ran out while it was built */
     bool derived;  /* made by us: shapes need no guard, results are never bools */
     bool truths;   /* has instructions that give bools */
+    bool direct;   /* each result is an input, or one instruction on inputs and constants */
     ad_op row;
+    uint64_t smooth; /* inputs that a result depends on smoothly */
     ad_node *nodes;
     int32_t *result; /* nodes, then for each the input whose dtype it takes, or -1 */
     ad_derived *cache;
+    struct {
+        ad_prog *pullback; /* NULL: none yet */
+        uint64_t wanted;
+        unsigned saves;
+    } last; /* the pullback that was asked for last, and what it reads */
 };
 
 /* Of a user's program: instructions, and all nodes (each has at most three operands of its own). */
@@ -73,7 +80,29 @@ ad_status ad_prog_shape(ad_ctx *ctx, ad_prog *p, const ad_type *in, ad_type *out
 /* dtypes of the results from those of the inputs; AD_NUMBER_DTYPE stands for a number, which adopts. */
 enum { AD_NUMBER_DTYPE = 3 };
 void ad_prog_dtypes(const ad_prog *p, const uint8_t *in, uint8_t mode, uint8_t *out);
+/* A direct program on packed tensors of one shape and dtype, and numbers. False: it has to go the long
+ * way, and nothing has happened. */
+bool ad_prog_run_direct(ad_ctx *ctx, const ad_prog *p, const ad_value *in, ad_value *out, ad_status *s);
 /* At least `bytes` of working memory, until the next call; NULL where there is none (error set). */
 char *ad_fuse_scratch(ad_ctx *ctx, size_t bytes);
+
+static inline bool ad_is_tensor(ad_value v) { return v.kind == AD_TENSOR; }
+static inline bool ad_same_shape(const ad_tensor *a, const ad_tensor *b) {
+    if (a->rank != b->rank) return false;
+    for (int i = 0; i < a->rank; i++)
+        if (a->dims[i] != b->dims[i]) return false;
+    return true;
+}
+static inline bool ad_packed(const ad_tensor *t) {
+    if (!t->base) return true;
+    if (t->rank == 1) return t->dims[1] == 1 || t->dims[0] <= 1;
+    return ad_tensor_is_contiguous(t);
+}
+static inline void ad_put_number(void *slot, uint8_t dtype, double x) {
+    if (dtype == AD_F32)
+        *(float *)slot = (float)x;
+    else
+        *(double *)slot = x;
+}
 
 #endif

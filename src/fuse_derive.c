@@ -250,9 +250,30 @@ static ad_prog *make_pullback(ad_ctx *ctx, ad_prog *p, uint64_t wanted) {
     return close_derivation(&d, s);
 }
 
+static unsigned reads_of(const ad_prog *p, const ad_prog *back) {
+    unsigned saves = 0;
+    for (int i = 0; i < p->inputs; i++)
+        if (ad_prog_reads(back, i)) saves |= 1u << (i < 28 ? i : 28);
+    return saves;
+}
+
 ad_prog *ad_prog_pullback(ad_ctx *ctx, ad_prog *p, uint64_t wanted) {
+    bool plain = ctx->sabotage == AD_OP_NONE;
+    if (AD_LIKELY(plain && p->last.pullback && p->last.wanted == wanted)) return p->last.pullback;
     ad_prog *q = find(ctx, p, false, wanted);
-    return q ? q : keep(ctx, p, false, wanted, make_pullback(ctx, p, wanted));
+    if (!q) q = keep(ctx, p, false, wanted, make_pullback(ctx, p, wanted));
+    if (q && plain) {
+        p->last.wanted = wanted;
+        p->last.pullback = q;
+        p->last.saves = reads_of(p, q);
+    }
+    return q;
+}
+
+unsigned ad_prog_saves(ad_ctx *ctx, ad_prog *p, uint64_t wanted) {
+    const ad_prog *back = ad_prog_pullback(ctx, p, wanted);
+    if (!back) return (1u << 29) - 1;
+    return ctx->sabotage == AD_OP_NONE ? p->last.saves : reads_of(p, back);
 }
 
 /* ---- forward ------------------------------------------------------------------------------ */

@@ -4,6 +4,8 @@
  * and what depends on them alone are computed once ("uniform"), everything else is brought into a
  * staging block first. Results are written in place where the dtype allows it.
  *
+ * Programs of single instructions have a shorter way (fuse_direct.c).
+ *
  * All working memory is one piece: pointers, steps, then blocks. Nothing here knows of tapes. */
 #include "fuse.h"
 
@@ -16,8 +18,6 @@
 
 /* ---- numbers ------------------------------------------------------------------------------ */
 
-static inline bool is_tensor(ad_value v) { return v.kind == AD_TENSOR; }
-
 static void run_nodes(const ad_prog *p, double *x) {
     for (int i = p->inputs; i < p->count; i++) {
         const ad_node *node = &p->nodes[i];
@@ -28,7 +28,7 @@ static void run_nodes(const ad_prog *p, double *x) {
 }
 
 static uint8_t dtype_of(ad_value v) {
-    if (is_tensor(v)) return v.tensor->dtype;
+    if (ad_is_tensor(v)) return v.tensor->dtype;
     return v.kind == AD_BOOL ? (uint8_t)AD_BOOL8 : (uint8_t)AD_NUMBER_DTYPE;
 }
 
@@ -37,7 +37,7 @@ static ad_status run_numbers(ad_ctx *ctx, const ad_prog *p, const ad_value *in, 
     double *x = (double *)(void *)ad_fuse_scratch(ctx, (size_t)p->count * sizeof *x);
     if (!x) return AD_ERR_MEMORY;
     for (int i = 0; i < p->inputs; i++) {
-        x[i] = is_tensor(in[i]) ? 0 : in[i].num;
+        x[i] = ad_is_tensor(in[i]) ? 0 : in[i].num;
         dtype[i] = dtype_of(in[i]);
     }
     run_nodes(p, x);
@@ -47,91 +47,6 @@ static ad_status run_numbers(ad_ctx *ctx, const ad_prog *p, const ad_value *in, 
         out[k] = result[k] == AD_BOOL8 ? ad_bool(y != 0) : ad_number(y);
     }
     return AD_OK;
-}
-
-/* ---- one instruction ---------------------------------------------------------------------- */
-
-enum { CHUNK = 16384 }; /* elements between two looks at the interrupt flag */
-
-typedef struct single {
-    ad_block_fn *fn;
-    const char *at[3];
-    unsigned uniform;
-    double slot[3];
-} single;
-
-static bool same_shape(const ad_tensor *a, const ad_tensor *b) {
-    if (a->rank != b->rank) return false;
-    for (int i = 0; i < a->rank; i++)
-        if (a->dims[i] != b->dims[i]) return false;
-    return true;
-}
-
-static inline bool packed(const ad_tensor *t) {
-    if (t->rank == 1) return t->dims[1] == 1 || t->dims[0] <= 1;
-    return ad_tensor_is_contiguous(t);
-}
-
-static void put_number(void *slot, uint8_t dtype, double x) {
-    if (dtype == AD_F32)
-        *(float *)slot = (float)x;
-    else
-        *(double *)slot = x;
-}
-
-/* Operands that are packed tensors of one shape and dtype, or numbers. */
-static const ad_tensor *single_operands(single *s, int n, const ad_value *in) {
-    const ad_tensor *model = NULL;
-    for (int k = 0; k < n; k++) {
-        if (!is_tensor(in[k])) continue;
-        const ad_tensor *t = in[k].tensor;
-        if (t->dtype == AD_BOOL8 || !packed(t)) return NULL;
-        if (!model)
-            model = t;
-        else if (t->dtype != model->dtype || t->asked != model->asked || !same_shape(t, model))
-            return NULL;
-        s->at[k] = t->data;
-    }
-    if (!model) return NULL;
-    for (int k = 0; k < n; k++) {
-        if (is_tensor(in[k])) continue;
-        put_number(&s->slot[k], model->dtype, in[k].num);
-        s->at[k] = (const char *)&s->slot[k];
-        s->uniform |= 1u << k;
-    }
-    return model;
-}
-
-static ad_status run_single(ad_ctx *ctx, const single *s, int64_t size, size_t element, char *out) {
-    for (int64_t i = 0; i < size; i += CHUNK) {
-        if (ad_poll(ctx) != AD_OK) return AD_ERR_INTERRUPT;
-        const char *at[3];
-        size_t skip = (size_t)i * element;
-        for (int k = 0; k < 3; k++) at[k] = s->at[k] + (s->uniform >> k & 1 ? 0 : skip);
-        int64_t n = size - i < CHUNK ? size - i : CHUNK;
-        s->fn(out + skip, at[0], at[1], at[2], n, s->uniform);
-    }
-    return AD_OK;
-}
-
-/* The short way for a program of one instruction; false if it has to go the long one. */
-static bool try_single(ad_ctx *ctx, const ad_prog *p, const ad_value *in, ad_value *out, ad_status *s) {
-    single one = {.uniform = 0};
-    const ad_tensor *model = single_operands(&one, p->inputs, in);
-    if (!model) return false;
-    for (int k = p->inputs; k < 3; k++) one.at[k] = one.at[0];
-    bool narrow = model->dtype == AD_F32;
-    one.fn = narrow ? ctx->fuse->kernels->f32[p->row] : ctx->fuse->kernels->f64[p->row];
-    ad_tensor *t = ad_tensor_new(ctx, (ad_dtype)model->dtype, model->rank, model->dims);
-    *s = AD_ERR_MEMORY;
-    if (!t) return true;
-    t->asked = model->asked;
-    *s = run_single(ctx, &one, t->size, narrow ? 4 : 8, t->data);
-    if (*s == AD_OK)
-        *out = ad_wrap(t);
-    else
-        ad_tensor_release(ctx, t);
-    return true;
 }
 
 /* ---- operands of blocks ------------------------------------------------------------------- */
@@ -185,7 +100,7 @@ enum { BLOCK_BYTES = AD_BLOCK * 8 + 64 };
 static ad_status open_job(job *j) {
     const ad_prog *p = j->p;
     size_t n = (size_t)p->count, stages = 0;
-    for (int i = 0; i < p->inputs; i++) stages += is_tensor(j->in[i]);
+    for (int i = 0; i < p->inputs; i++) stages += ad_is_tensor(j->in[i]);
     size_t steps = n - (size_t)p->inputs;
     size_t bytes = n * (sizeof *j->at + sizeof *j->slot) + steps * sizeof *j->steps +
                    stages * sizeof *j->stages + (size_t)p->results * sizeof *j->sinks + 2 * n + 64 +
@@ -207,7 +122,7 @@ static ad_status open_job(job *j) {
 }
 
 static void set_uniform(job *j, int node, double x) {
-    put_number(&j->slot[node], j->mode, x);
+    ad_put_number(&j->slot[node], j->mode, x);
     j->at[node] = (const char *)&j->slot[node];
     j->uniform[node] = 1;
 }
@@ -277,12 +192,12 @@ static bool dims_match(const ad_tensor *t, const ad_type *type) {
 
 static void open_input(job *j, int node) {
     ad_value v = j->in[node];
-    if (!is_tensor(v)) {
+    if (!ad_is_tensor(v)) {
         set_uniform(j, node, v.num);
         return;
     }
     if (!(j->p->nodes[node].flags & AD_NODE_READ)) return;
-    if (v.tensor->dtype == j->mode && dims_match(v.tensor, &j->type) && packed(v.tensor) && j->size > 1) {
+    if (v.tensor->dtype == j->mode && dims_match(v.tensor, &j->type) && ad_packed(v.tensor) && j->size > 1) {
         j->at[node] = v.tensor->data; /* the usual case */
         j->moves[node] = 1;
         return;
@@ -333,7 +248,7 @@ static void open_node(job *j, int node) {
 /* A result that is there already: an operand of the whole shape, or an earlier result. */
 static ad_tensor *shared_result(const job *j, int k, uint8_t dtype) {
     int node = j->p->result[k];
-    if (node < j->p->inputs && is_tensor(j->in[node])) {
+    if (node < j->p->inputs && ad_is_tensor(j->in[node])) {
         ad_tensor *t = j->in[node].tensor;
         if (t->dtype == dtype && t->asked == j->type.asked && dims_match(t, &j->type)) return t;
     }
@@ -465,12 +380,12 @@ static bool one_shape(const ad_prog *p, const ad_value *in, ad_type *out) {
     const ad_tensor *model = NULL;
     uint16_t asked = 0;
     for (int i = 0; i < p->inputs; i++) {
-        if (!(p->nodes[i].flags & AD_NODE_SHAPE) || !is_tensor(in[i])) continue;
+        if (!(p->nodes[i].flags & AD_NODE_SHAPE) || !ad_is_tensor(in[i])) continue;
         const ad_tensor *t = in[i].tensor;
         asked |= t->asked;
         if (!model)
             model = t;
-        else if (!same_shape(t, model))
+        else if (!ad_same_shape(t, model))
             return false;
     }
     if (!model) return false;
@@ -497,7 +412,7 @@ static bool choose_mode(job *j, uint8_t *dtype) {
     bool tensors = false, wide = false, narrow = false;
     for (int i = 0; i < j->p->inputs; i++) {
         dtype[i] = dtype_of(j->in[i]);
-        if (!is_tensor(j->in[i]) || !(j->p->nodes[i].flags & (AD_NODE_READ | AD_NODE_SHAPE))) continue;
+        if (!ad_is_tensor(j->in[i]) || !(j->p->nodes[i].flags & (AD_NODE_READ | AD_NODE_SHAPE))) continue;
         tensors = true;
         wide = wide || dtype[i] == AD_F64;
         narrow = narrow || dtype[i] == AD_F32;
@@ -524,10 +439,8 @@ static ad_status run_tensors(job *j, const uint8_t *dtype, ad_value *out) {
     return s;
 }
 
-ad_status ad_prog_run(ad_ctx *ctx, ad_prog *p, const ad_value *in, ad_value *out) {
+static ad_status run_long(ad_ctx *ctx, ad_prog *p, const ad_value *in, ad_value *out) {
     uint8_t dtype[2 * AD_MAX_OPERANDS + 2];
-    ad_status s;
-    if (p->row && !p->truths && try_single(ctx, p, in, out, &s)) return s;
     job j; /* not cleared as a whole, which would take longer than four additions */
     j.ctx = ctx;
     j.p = p;
@@ -535,4 +448,10 @@ ad_status ad_prog_run(ad_ctx *ctx, ad_prog *p, const ad_value *in, ad_value *out
     j.step_count = j.stage_count = 0;
     if (!choose_mode(&j, dtype)) return run_numbers(ctx, p, in, out);
     return run_tensors(&j, dtype, out);
+}
+
+ad_status ad_prog_run(ad_ctx *ctx, ad_prog *p, const ad_value *in, ad_value *out) {
+    ad_status s;
+    if (AD_LIKELY(p->direct && ad_prog_run_direct(ctx, p, in, out, &s))) return s;
+    return run_long(ctx, p, in, out);
 }

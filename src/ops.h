@@ -136,8 +136,11 @@ ad_prog *ad_prog_pushforward(ad_ctx *ctx, ad_prog *p, uint64_t given);
 bool ad_prog_reads(const ad_prog *p, int k);
 /* The row of a program of one instruction, or AD_OP_NONE. */
 ad_op ad_prog_row(const ad_prog *p);
-/* True if the program's derivative in input k is 0 by structure (comparisons, floor …). */
-bool ad_prog_depends(const ad_prog *p, int k);
+/* The inputs in which the derivative is not 0 by structure (comparisons, floor …): a bit each. */
+uint64_t ad_prog_dependence(const ad_prog *p);
+/* What a payload saves for the pullback to `wanted`: a bit for each input that it reads, the last for
+ * all from 28 on. */
+unsigned ad_prog_saves(ad_ctx *ctx, ad_prog *p, uint64_t wanted);
 /* Runs it on plain values: shapes checked, nothing recorded. All results at once. If all inputs are
  * numbers the results are numbers. */
 ad_status ad_prog_run(ad_ctx *ctx, ad_prog *p, const ad_value *in, ad_value *out);

@@ -8,16 +8,13 @@
 
 #include <string.h>
 
-static bool saves(unsigned save, int i, int nin) {
-    if (i >= nin) return save & SAVE_OUT;
-    return save >> (i < 28 ? i : 28) & 1;
-}
-
 static int rank_of(ad_value v) { return v.kind == AD_TENSOR ? v.tensor->rank : 0; }
 
-/* Numbers are always saved: they cost nothing. */
-static bool keeps_value(unsigned save, int i, int nin, ad_value v) {
-    return v.kind != AD_TENSOR || saves(save, i, nin);
+/* Is value i, an operand or a result, kept? Numbers always are: they cost nothing. */
+static inline bool keeps_value(unsigned save, int i, int nin, ad_value v) {
+    if (v.kind != AD_TENSOR) return true;
+    if (i >= nin) return save & SAVE_OUT;
+    return save >> (i < 28 ? i : 28) & 1;
 }
 
 static size_t args_size(const ad_arg *args) {
@@ -57,26 +54,38 @@ static char *pack_type(char *room, const ad_tensor *t) {
     return room + (1 + t->rank) * sizeof *w;
 }
 
-static char *keep(ad_payload *p, int i, ad_value v, unsigned save, char *room) {
-    if (keeps_value(save, i, p->nin, v)) {
-        if (v.kind == AD_TENSOR) ad_tensor_retain(v.tensor);
+/* Value i into its place; what is not kept leaves its type in `room`. Returns the room behind. */
+static inline char *keep(ad_payload *p, int i, ad_value v, bool kept, char *room) {
+    if (AD_LIKELY(kept)) {
+        if (v.kind == AD_TENSOR) {
+            ad_tensor_retain(v.tensor);
+            p->weight += (size_t)v.tensor->size * ad_dtype_size((ad_dtype)v.tensor->dtype);
+        }
         v.node = 0;
         p->saved[i] = v;
         return room;
     }
-    p->saved[i] = ad_number(0);
-    p->saved[i].kind = KIND_ABSENT;
-    p->saved[i].ptr = room;
+    p->saved[i] = (ad_value){.head = KIND_ABSENT, .ptr = room};
     return pack_type(room, v.tensor);
 }
 
 static size_t types_size(int nin, const ad_value *in, int nout, const ad_value *out, unsigned save) {
     size_t words = 0;
-    for (int i = 0; i < nin + nout; i++) {
-        ad_value v = i < nin ? in[i] : out[i - nin];
-        if (!keeps_value(save, i, nin, v)) words += 1 + (size_t)rank_of(v);
-    }
+    for (int i = 0; i < nin; i++)
+        if (!keeps_value(save, i, nin, in[i])) words += 1 + (size_t)rank_of(in[i]);
+    for (int i = 0; i < nout; i++)
+        if (!keeps_value(save, nin + i, nin, out[i])) words += 1 + (size_t)rank_of(out[i]);
     return words * sizeof(int64_t);
+}
+
+static bool keep_operands(ad_ctx *ctx, ad_payload *p, const ad_value *in, unsigned save, char **room) {
+    bool ok = true;
+    for (int i = 0; i < p->nin; i++) {
+        p->in[i] = in[i].node ? ad_operand(ctx, in[i]) : 0;
+        ok = ok && (p->in[i] || !in[i].node);
+        *room = keep(p, i, in[i], keeps_value(save, i, p->nin, in[i]), *room);
+    }
+    return ok;
 }
 
 ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, const ad_value *out,
@@ -87,20 +96,17 @@ ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, c
                    types_size(nin, in, nout, out, save);
     ad_payload *p = ad_mem_get(ctx, bytes);
     if (!p) return NULL;
-    *p = (ad_payload){.bytes = (uint32_t)bytes, .nin = (uint16_t)nin, .nout = (uint16_t)nout};
+    *p = (ad_payload){
+        .bytes = (uint32_t)bytes, .nin = (uint16_t)nin, .nout = (uint16_t)nout, .weight = bytes};
     char *room = (char *)(p + 1);
     p->saved = (ad_value *)(void *)room;
     room += values;
     p->in = (uint32_t *)(void *)room;
     room += nodes;
     if (args) room = copy_args(p, room, args);
-    bool ok = true;
-    for (int i = 0; i < nin; i++) {
-        p->in[i] = in[i].node ? ad_operand(ctx, in[i]) : 0;
-        ok = ok && (p->in[i] || !in[i].node);
-        room = keep(p, i, in[i], save, room);
-    }
-    for (int i = 0; i < nout; i++) room = keep(p, nin + i, out[i], save, room);
+    bool ok = keep_operands(ctx, p, in, save, &room);
+    for (int i = 0; i < nout; i++)
+        room = keep(p, nin + i, out[i], keeps_value(save, nin + i, nin, out[i]), room);
     if (ok) return p;
     ad_payload_free(ctx, p);
     return NULL;
@@ -135,13 +141,18 @@ void ad_payload_type(const ad_payload *p, int i, ad_type *out) {
     }
 }
 
-size_t ad_payload_bytes(const ad_payload *p) {
-    size_t bytes = p->bytes;
-    for (int i = 0; i < p->nin + p->nout; i++) {
-        ad_value v = p->saved[i];
-        if (v.kind == AD_TENSOR) bytes += (size_t)v.tensor->size * ad_dtype_size(v.tensor->dtype);
-    }
-    return bytes;
+bool ad_payload_has_type(const ad_payload *p, int i, ad_value v) {
+    ad_value saved = p->saved[i];
+    if (saved.kind != AD_TENSOR && saved.kind != KIND_ABSENT) return v.kind != AD_TENSOR;
+    if (v.kind != AD_TENSOR) return false;
+    const ad_tensor *t = v.tensor;
+    const int64_t *dims = saved.kind == AD_TENSOR ? saved.tensor->dims : (int64_t *)saved.ptr + 1;
+    unsigned dtype = saved.kind == AD_TENSOR ? saved.tensor->dtype : (uint8_t)dims[-1];
+    int rank = saved.kind == AD_TENSOR ? saved.tensor->rank : (uint8_t)(dims[-1] >> 8);
+    if (t->dtype != dtype || t->rank != rank) return false;
+    for (int k = 0; k < rank; k++)
+        if (t->dims[k] != dims[k]) return false;
+    return true;
 }
 
 ad_status ad_push_out(ad_ctx *ctx, uint32_t parent, int k, uint32_t src, ad_value *out) {
@@ -168,7 +179,7 @@ ad_status ad_record(ad_ctx *ctx, unsigned op, uint32_t src, ad_payload *p, int n
         ad_payload_free(ctx, p);
         return AD_ERR_MEMORY;
     }
-    ctx->tape->bytes_since += ad_payload_bytes(p);
+    ctx->tape->bytes_since += p->weight;
     *e = (tape_entry){.payload = p, .src = src, .op = (uint8_t)op, .flags = F_PAYLOAD};
     if (nout == 1) {
         if (out->kind == AD_TENSOR) e->flags |= F_TENSOR;

@@ -247,17 +247,18 @@ static ad_status back_recorded(ad_sweep *s, const tape_entry *e, uint32_t node, 
 /* ---- entries with a payload --------------------------------------------------------------- */
 
 static ad_status give_operand(ad_sweep *s, const tape_entry *e, int i, ad_value v) {
+    uint32_t src = e->src, in = e->payload->in[i];
+    if (AD_LIKELY(ad_payload_has_type(e->payload, i, v))) return give(s, in, src, v);
     ad_type type;
     ad_payload_type(e->payload, i, &type);
-    uint32_t src = e->src, in = e->payload->in[i];
     ad_status st = ad_conform(s->ctx, src, v, &type, &v);
     return st == AD_OK ? give(s, in, src, v) : st;
 }
 
 static uint64_t wanted_inputs(const ad_sweep *s, const ad_payload *p) {
-    uint64_t wanted = 0;
-    for (int i = 0; i < p->nin; i++)
-        if (ad_needed(s, p->in[i]) && ad_prog_depends(p->prog, i)) wanted |= UINT64_C(1) << i;
+    uint64_t wanted = ad_prog_dependence(p->prog);
+    for (int i = 0; i < p->nin && i < 64; i++)
+        if (!ad_needed(s, p->in[i])) wanted &= ~(UINT64_C(1) << i);
     return wanted;
 }
 

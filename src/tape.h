@@ -58,6 +58,7 @@ typedef struct ad_payload {
     uint16_t nin, nout;
     uint16_t ny, nwrt;   /* E_GRAD: in = y, seeds, wrt; E_JVP: in = y, wrt, tangents */
     bool linked;         /* ad_sweep.linked */
+    size_t weight;       /* bytes, with the storage that it saves */
     ad_prog *prog;
     ad_index_plan *plan;
     const ad_callback *callback;
@@ -211,7 +212,8 @@ ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, c
                            unsigned save, const ad_arg *args);
 void ad_payload_free(ad_ctx *ctx, ad_payload *p);
 void ad_payload_type(const ad_payload *p, int i, ad_type *out);
-size_t ad_payload_bytes(const ad_payload *p); /* with the storage that it saves */
+/* Has the value the shape and dtype of operand i? */
+bool ad_payload_has_type(const ad_payload *p, int i, ad_value v);
 /* Puts the entry (and one OUT a result if there are several) on the tape; results get their nodes,
  * held once. Takes the payload over, also on failure. */
 ad_status ad_record(ad_ctx *ctx, unsigned op, uint32_t src, ad_payload *p, int nout, ad_value *out);

@@ -66,6 +66,18 @@ ad_tensor *ad_tensor_new(ad_ctx *ctx, ad_dtype dtype, int rank, const int64_t *d
     return t;
 }
 
+ad_tensor *ad_tensor_like(ad_ctx *ctx, const ad_tensor *model) {
+    size_t rank = model->rank, head = round_up(header_bytes((int)rank));
+    ad_dtype dtype = (ad_dtype)model->dtype;
+    ad_tensor *t = ad_mem_get(ctx, round_up(head + (size_t)model->size * ad_dtype_size(dtype)));
+    if (!t) return NULL;
+    *t = (ad_tensor){.refs = 1, .dtype = model->dtype, .rank = model->rank, .asked = model->asked,
+                     .data = (char *)t + head, .size = model->size};
+    for (size_t i = 0; i < 2 * rank; i++) t->dims[i] = model->dims[i];
+    if (model->base) ad_shape_strides((int)rank, model->dims, t->dims + rank);
+    return t;
+}
+
 ad_tensor *ad_tensor_view(ad_ctx *ctx, ad_tensor *t, int64_t offset, int rank, const int64_t *dims,
                           const int64_t *strides, uint16_t asked) {
     int64_t size;

@@ -45,6 +45,8 @@ static inline void *ad_element_mut(ad_tensor *t, int64_t offset) {
 ad_type ad_tensor_type(const ad_tensor *t);
 /* An uninitialised contiguous tensor of a type of rank ≥ 1, with its `asked`. */
 ad_tensor *ad_tensor_of_type(ad_ctx *ctx, const ad_type *type);
+/* An uninitialised contiguous tensor with the model's dtype, shape and `asked`. */
+ad_tensor *ad_tensor_like(ad_ctx *ctx, const ad_tensor *model);
 /* The same elements in another shape: a view where the strides allow it, else a copy. */
 ad_tensor *ad_tensor_reshape(ad_ctx *ctx, ad_tensor *t, int rank, const int64_t *dims,
                              uint16_t asked);
