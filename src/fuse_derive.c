@@ -159,6 +159,26 @@ static ad_prog *close_derivation(derivation *d, ad_status s) {
     return NULL;
 }
 
+/* Where an exact zero of a strong product stood against inf or nan, the product is a constant 0 at every
+ * order; an infinite slope of the second operand cannot reach through a zero either. */
+static int32_t of_strong_product(derivation *d, const ad_node *x, int k, int32_t slope) {
+    ad_prog *q = d->q;
+    int32_t a = d->map[x->in[0]], b = d->map[x->in[1]], zero = ad_prog_number(q, 0);
+    int32_t finite = emit1(q, AD_OPID_isfinite, b);
+    if (k == 1) finite = emit2(q, AD_OP_AND, finite, emit1(q, AD_OPID_isfinite, slope));
+    int32_t in[] = {emit2(q, AD_OP_OR, emit2(q, AD_OP_NE, a, zero), finite),
+                    strong_product(q, slope, k == 0 ? b : a), zero};
+    return simplified(q, AD_OP_WHERE, 3, in);
+}
+
+/* The slope is divided before it meets the quotient: y / b may underflow where slope · y / b does not, as
+ * in the higher derivatives of 1 / (1 + exp(-x)). */
+static int32_t of_quotient(derivation *d, const ad_node *x, int node, int k, int32_t slope) {
+    int32_t b = d->map[x->in[1]], one = ad_prog_number(d->q, 1), in[] = {one, b};
+    int32_t share = strong_product(d->q, slope, simplified(d->q, AD_OP_DIV, 2, in));
+    return k == 0 ? share : strong_product(d->q, share, negative(d->q, d->map[node]));
+}
+
 /* What operand k contributes: `slope` is the adjoint of the result or the tangent of the operand. */
 static int32_t contribution(derivation *d, int node, int k, int32_t slope) {
     const ad_node *x = &d->p->nodes[node];
@@ -167,6 +187,8 @@ static int32_t contribution(derivation *d, int node, int k, int32_t slope) {
         in[k == 1 ? 2 : 1] = ad_prog_number(d->q, 0);
         return simplified(d->q, AD_OP_WHERE, 3, in);
     }
+    if (x->op == AD_OPID_mulz && !falsified(d, x->op)) return of_strong_product(d, x, k, slope);
+    if (x->op == AD_OP_DIV && !falsified(d, x->op)) return of_quotient(d, x, node, k, slope);
     ad_term in[3] = {{0}};
     for (int i = 0; i < x->n; i++) in[i].reg = d->map[x->in[i]];
     int32_t partial = ad_rows[x->op].partial(&d->make.base, k, in, (ad_term){.reg = d->map[node]}).reg;

@@ -112,6 +112,13 @@ struct ad_row {
 
 extern const ad_row ad_rows[];
 
+/* Has operand k no share, whatever slope (adjoint or tangent) meets it? Where an exact zero of a strong
+ * product stood against inf or nan, that product is a constant 0 at every order. */
+static inline bool ad_passed_over(ad_op op, int k, double a, double b, double partial, double slope) {
+    if (op != AD_OPID_mulz) return partial == 0 && (ad_rows[op].info.flags & AD_ROW_SELECT) != 0;
+    return a == 0 && (!(b - b == 0) || (k == 1 && !(slope - slope == 0)));
+}
+
 /* Elementwise value and partials for doubles: one switch each, the same formulas as the builder's. */
 double ad_scalar_value(ad_op op, double a, double b, double c);
 double ad_scalar_partial(ad_op op, int k, double a, double b, double c, double y);

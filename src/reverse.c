@@ -205,7 +205,7 @@ static bool back_general(ad_sweep *s, ad_page *p, const tape_entry *e, double g)
         if (g != 0) {
             double partial = ad_scalar_partial(e->op, k, a, b, 0, e->num);
             d = g * sabotaged(s->ctx, e, partial);
-            if (partial == 0 && ad_rows[e->op].info.flags & AD_ROW_SELECT) d = 0;
+            if (ad_passed_over(e->op, k, a, b, partial, g)) d = 0;
         }
         if (!give_number(s, p, x, d)) return false;
     }
@@ -223,6 +223,11 @@ static AD_INLINE bool back_number(ad_sweep *s, ad_page *p, const tape_entry *e, 
         if (g == 0) return give_number(s, p, e->a, g) && give_number(s, p, e->b, g);
         return give_number(s, p, e->a, g * number_at(t, e->b)) &&
                give_number(s, p, e->b, g * number_at(t, e->a));
+    case AD_OP_DIV: { /* divided first: y / b may underflow where g · y / b does not */
+        double share = g == 0 ? 0 : g * (1 / number_at(t, e->b));
+        return give_number(s, p, e->a, share) &&
+               give_number(s, p, e->b, share == 0 ? 0 : -(share * e->num));
+    }
     case AD_OP_WHERE: {
         bool second = e->flags & F_OLD;
         return give_number(s, p, e->a, second ? 0 : g) && give_number(s, p, e->b, second ? g : 0);

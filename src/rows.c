@@ -185,6 +185,15 @@ ad_value ad_rule_where(ad_rule *r, ad_value mask, ad_value a, ad_value b) {
     return ad_rule_op(r, AD_OP_WHERE, 3, in, NULL);
 }
 
+ad_value ad_rule_finite(ad_rule *r, ad_value x) {
+    return ad_rule_where(r, ad_rule_op1(r, AD_OPID_isfinite, x), x, ad_number(0.0));
+}
+
+ad_value ad_rule_where_zero(ad_rule *r, ad_value own, ad_value finite_share, ad_value share) {
+    ad_value zero = ad_rule_op2(r, AD_OP_EQ, own, ad_number(0.0));
+    return ad_rule_where(r, zero, finite_share, share);
+}
+
 ad_value ad_rule_matmul(ad_rule *r, ad_value a, ad_value b, int strong) {
     ad_value in[2] = {a, b};
     ad_arg args[AD_MAX_ARGS] = {ad_num(strong)};

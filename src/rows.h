@@ -62,6 +62,11 @@ ad_value ad_rule_reduce(ad_rule *r, ad_op op, ad_value x, uint32_t set);
 /* Cuts `before` and `after` elements off along an axis (negative: adds `fill`). */
 ad_value ad_rule_crop(ad_rule *r, ad_value x, int axis, int64_t before, int64_t after, double fill);
 ad_value ad_rule_where(ad_rule *r, ad_value mask, ad_value a, ad_value b);
+/* x with 0 in place of inf and nan. */
+ad_value ad_rule_finite(ad_rule *r, ad_value x);
+/* The share of an operand whose exact zeros were strong in the product that is differentiated: where one
+ * stood, the product was a constant 0, and only the finite part of the other factor counts. */
+ad_value ad_rule_where_zero(ad_rule *r, ad_value own, ad_value finite_share, ad_value share);
 /* a @ b with strong zeros in a (bit 0) and b (bit 1). */
 ad_value ad_rule_matmul(ad_rule *r, ad_value a, ad_value b, int strong);
 ad_value ad_rule_scale(ad_rule *r, ad_value x, double factor);

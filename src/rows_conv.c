@@ -152,17 +152,20 @@ AD_RUN(ad_run_conv2d_weight) {
 
 /* ---- derivatives of convolutions ---------------------------------------------------------- */
 
-/* The stride and padding of a rule as pairs, and its values at full rank. */
+/* The stride and padding of a rule as pairs, its values at full rank, and the strong zeros of the product
+ * that is differentiated (a bit an operand). */
 typedef struct conv_rule {
     ad_rule *r;
     bool flat;
+    int strong;
     int64_t stride[2], padding[2];
     ad_type x, w;
 } conv_rule;
 
-static conv_rule conv_begin(ad_rule *r, bool flat, const ad_type *x, const ad_type *w) {
+static conv_rule conv_begin(ad_rule *r, bool flat, int strong_arg, const ad_type *x,
+                            const ad_type *w) {
     ad_call call = {.ctx = r->ctx, .row = r->row, .args = r->args};
-    conv_rule k = {.r = r, .flat = flat};
+    conv_rule k = {.r = r, .flat = flat, .strong = (int)ad_arg_int(r->args, strong_arg, 0)};
     if (pair(&call, 0, 1, 1, flat, "", k.stride) || pair(&call, 1, 0, 0, flat, "", k.padding))
         return k;
     k.x = full_rank(x, flat);
@@ -186,26 +189,62 @@ static ad_value wide(conv_rule *k, ad_value v) {
     return ad_rule_reshape(k->r, v, &t);
 }
 
+/* How a cotangent or tangent v of operand `own` meets the other operand: by `op`, as its first or second
+ * operand, with a result of the shape. */
+typedef struct meeting {
+    int own;
+    ad_op op;
+    bool first;
+    const ad_type *shape;
+} meeting;
+
+static ad_value meet(conv_rule *k, const meeting *m, ad_value v, ad_value other) {
+    int strong = m->first ? AD_STRONG_A : AD_STRONG_B;
+    if (k->strong >> (1 - m->own) & 1) strong = AD_STRONG_A | AD_STRONG_B;
+    return m->first ? conv_op(k, m->op, v, other, m->shape, strong)
+                    : conv_op(k, m->op, other, v, m->shape, strong);
+}
+
+static bool hid_something(const conv_rule *k, const meeting *m, ad_value other) {
+    return (k->strong >> m->own & 1) && ad_has_nonfinite(other);
+}
+
+static ad_value conv_pull(conv_rule *k, ad_value adj, meeting m) {
+    ad_rule *r = k->r;
+    ad_value other = wide(k, r->in[1 - m.own]), g = meet(k, &m, adj, other);
+    if (!hid_something(k, &m, other)) return g;
+    ad_value part = meet(k, &m, adj, ad_rule_finite(r, other));
+    return ad_rule_where_zero(r, wide(k, r->in[m.own]), part, g);
+}
+
+static ad_value conv_push(conv_rule *k, meeting m) {
+    ad_rule *r = k->r;
+    ad_value other = wide(k, r->in[1 - m.own]), t = wide(k, r->tan[m.own]), zero = ad_number(0.0);
+    if (!hid_something(k, &m, other)) return meet(k, &m, t, other);
+    ad_value own = wide(k, r->in[m.own]), live = ad_rule_where_zero(r, own, zero, t);
+    ad_value dead = ad_rule_where_zero(r, own, t, zero);
+    return ad_rule_op2(r, AD_OP_ADD, meet(k, &m, live, other),
+                       meet(k, &m, dead, ad_rule_finite(r, other)));
+}
+
 static void vjp_conv(ad_rule *r, bool flat) {
-    conv_rule k = conv_begin(r, flat, &r->in_type[0], &r->in_type[1]);
+    conv_rule k = conv_begin(r, flat, 2, &r->in_type[0], &r->in_type[1]);
     ad_value g = wide(&k, r->adj[0]);
     if (r->need[0]) {
-        ad_value gx = conv_op(&k, AD_OPID_conv2d_input, g, wide(&k, r->in[1]), &k.x, AD_STRONG_A);
+        ad_value gx = conv_pull(&k, g, (meeting){0, AD_OPID_conv2d_input, true, &k.x});
         ad_rule_give(r, 0, ad_rule_reshape(r, gx, &r->in_type[0]));
     }
     if (r->need[1]) {
-        ad_value gw = conv_op(&k, AD_OPID_conv2d_weight, g, wide(&k, r->in[0]), &k.w, AD_STRONG_A);
+        ad_value gw = conv_pull(&k, g, (meeting){1, AD_OPID_conv2d_weight, true, &k.w});
         ad_rule_give(r, 1, ad_rule_reshape(r, gw, &r->in_type[1]));
     }
 }
 
 static void jvp_conv(ad_rule *r, bool flat) {
-    conv_rule k = conv_begin(r, flat, &r->in_type[0], &r->in_type[1]);
+    conv_rule k = conv_begin(r, flat, 2, &r->in_type[0], &r->in_type[1]);
     for (int i = 0; i < 2; i++) {
         if (!r->need[i]) continue;
-        ad_value x = wide(&k, i == 0 ? r->tan[0] : r->in[0]);
-        ad_value w = wide(&k, i == 1 ? r->tan[1] : r->in[1]);
-        ad_value y = conv_op(&k, AD_OPID_conv2dz, x, w, NULL, i == 0 ? AD_STRONG_A : AD_STRONG_B);
+        ad_value y = conv_push(&k, (meeting){i, AD_OPID_conv2dz, i == 0, NULL});
         ad_rule_give(r, 0, ad_rule_reshape(r, y, &r->out_type[0]));
     }
 }
@@ -217,33 +256,31 @@ AD_RULE(ad_jvp_conv2d) { jvp_conv(r, false); }
 
 /* Of (y, w) → x, with the cotangent h of x's shape. */
 AD_RULE(ad_vjp_conv2d_input) {
-    conv_rule k = conv_begin(r, false, &r->out_type[0], &r->in_type[1]);
+    conv_rule k = conv_begin(r, false, 3, &r->out_type[0], &r->in_type[1]);
     ad_value h = r->adj[0];
     if (r->need[0])
-        ad_rule_give(r, 0, conv_op(&k, AD_OPID_conv2dz, h, r->in[1], NULL, AD_STRONG_A));
+        ad_rule_give(r, 0, conv_pull(&k, h, (meeting){0, AD_OPID_conv2dz, true, NULL}));
     if (r->need[1])
-        ad_rule_give(r, 1, conv_op(&k, AD_OPID_conv2d_weight, r->in[0], h, &k.w, AD_STRONG_B));
+        ad_rule_give(r, 1, conv_pull(&k, h, (meeting){1, AD_OPID_conv2d_weight, false, &k.w}));
 }
 
 /* Of (y, x) → w, with the cotangent h of w's shape. */
 AD_RULE(ad_vjp_conv2d_weight) {
-    conv_rule k = conv_begin(r, false, &r->in_type[1], &r->out_type[0]);
+    conv_rule k = conv_begin(r, false, 3, &r->in_type[1], &r->out_type[0]);
     ad_value h = r->adj[0];
     if (r->need[0])
-        ad_rule_give(r, 0, conv_op(&k, AD_OPID_conv2dz, r->in[1], h, NULL, AD_STRONG_B));
+        ad_rule_give(r, 0, conv_pull(&k, h, (meeting){0, AD_OPID_conv2dz, false, NULL}));
     if (r->need[1])
-        ad_rule_give(r, 1, conv_op(&k, AD_OPID_conv2d_input, r->in[0], h, &k.x, AD_STRONG_B));
+        ad_rule_give(r, 1, conv_pull(&k, h, (meeting){1, AD_OPID_conv2d_input, false, &k.x}));
 }
 
 /* Bilinear: the row itself, once with each tangent. */
 AD_RULE(ad_jvp_conv_open) {
-    for (int i = 0; i < 2; i++) {
-        if (!r->need[i]) continue;
-        ad_value in[2] = {i == 0 ? r->tan[0] : r->in[0], i == 1 ? r->tan[1] : r->in[1]};
-        ad_arg args[AD_MAX_ARGS] = {r->args[0], r->args[1], r->args[2]};
-        args[3] = ad_num(i == 0 ? AD_STRONG_A : AD_STRONG_B);
-        ad_rule_give(r, 0, ad_rule_op(r, (ad_op)(r->row - ad_rows), 2, in, args));
-    }
+    conv_rule k = conv_begin(r, false, 3, &r->out_type[0], &r->out_type[0]);
+    ad_op op = (ad_op)(r->row - ad_rows);
+    for (int i = 0; i < 2; i++)
+        if (r->need[i])
+            ad_rule_give(r, 0, conv_push(&k, (meeting){i, op, i == 0, &r->out_type[0]}));
 }
 
 /* ---- windows ------------------------------------------------------------------------------ */

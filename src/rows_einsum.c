@@ -6,7 +6,7 @@
  *
  * "..." stands for further leading axes, aligned at the last; they become the letters '0' to '9',
  * so derivatives can name them. Derivatives are einsums with strong zeros (`einsumz`, attribute
- * strong: bit k for operand k, of two) and `einsum_spread`, which puts a tensor of distinct letters
+ * strong: bit k for operand k) and `einsum_spread`, which puts a tensor of distinct letters
  * at the places of an operand: on diagonals, repeated along letters that were summed alone. */
 #include "kernel_matmul.h"
 #include "kernel_reduce.h"
@@ -343,7 +343,9 @@ static ad_status contract_all(const ad_call *c, const spec *p, ad_dtype dtype, i
         needed_after(p, k + 1, x->letters, needed);
         if (s == AD_OK) s = reduce_alone(c->ctx, p, &y, needed);
         needed_after(p, k + 1, "", needed);
-        if (s == AD_OK) s = contract(c->ctx, p, x, &y, needed, strong);
+        int sides = (strong & ((1 << k) - 1)) != 0 ? AD_STRONG_A : 0;
+        if (strong >> k & 1) sides |= AD_STRONG_B;
+        if (s == AD_OK) s = contract(c->ctx, p, x, &y, needed, sides);
         ad_tensor_release(c->ctx, y.t);
     }
     return s;
@@ -429,12 +431,22 @@ AD_RULE(ad_vjp_einsum_spread) { /* the other way round */
 
 /* ---- derivatives -------------------------------------------------------------------------- */
 
+/* Strong zeros of the product that is differentiated: a bit an operand. */
+static int strong_bits(const ad_rule *r) { return (int)ad_arg_int(r->args, 1, 0); }
+
+static bool others_nonfinite(const ad_rule *r, int k) {
+    bool found = false;
+    for (int i = 0; i < r->n; i++) found = found || (i != k && ad_has_nonfinite(r->in[i]));
+    return found;
+}
+
 /* "result,others->letters of k that they have"; operands: g, then the others. */
-static ad_value einsum_share(ad_rule *r, const spec *p, int k, ad_value g, char *have) {
+static ad_value einsum_share(ad_rule *r, const spec *p, int k, ad_value g, bool finite,
+                             char *have) {
     char text[(TERMS + 2) * (LONGEST + 1)];
     ad_value in[TERMS];
     size_t at = strlen(p->term[p->n]);
-    int n = 1, count = 0;
+    int n = 1, count = 0, strong = AD_STRONG_A;
     memcpy(text, p->term[p->n], at);
     in[0] = g;
     for (int i = 0; i < p->n; i++) {
@@ -442,7 +454,8 @@ static ad_value einsum_share(ad_rule *r, const spec *p, int k, ad_value g, char 
         text[at++] = ',';
         memcpy(text + at, p->term[i], strlen(p->term[i]));
         at += strlen(p->term[i]);
-        in[n++] = r->in[i];
+        strong |= (strong_bits(r) >> i & 1) << n;
+        in[n++] = finite ? ad_rule_finite(r, r->in[i]) : r->in[i];
     }
     text[at] = '\0';
     for (const char *c = p->term[k]; *c != '\0'; c++)
@@ -450,12 +463,12 @@ static ad_value einsum_share(ad_rule *r, const spec *p, int k, ad_value g, char 
     have[count] = '\0';
     memcpy(text + at, "->", 2);
     memcpy(text + at + 2, have, (size_t)count + 1);
-    ad_arg args[AD_MAX_ARGS] = {{.given = true, .text = text}, ad_num(AD_STRONG_A)};
+    ad_arg args[AD_MAX_ARGS] = {{.given = true, .text = text}, ad_num(strong)};
     return ad_rule_op(r, AD_OPID_einsumz, n, in, args);
 }
 
 /* Stretched axes of "..." keep the size 1 in the operand: spread to the full size, then sum. */
-static void give_spread(ad_rule *r, const spec *p, int k, ad_value g, const char *have) {
+static ad_value spread_share(ad_rule *r, const spec *p, int k, ad_value g, const char *have) {
     char text[2 * LONGEST + 4];
     ad_type full = term_type(p, p->term[k], AD_F64);
     join(text, have, "->", p->term[k]);
@@ -463,7 +476,7 @@ static void give_spread(ad_rule *r, const spec *p, int k, ad_value g, const char
         ad_arg args[AD_MAX_ARGS] = {{.given = true, .text = text}, ad_ints(full.rank, full.dims)};
         g = ad_rule_op(r, AD_OPID_einsum_spread, 1, &g, args);
     }
-    ad_rule_give(r, k, ad_rule_sum_to(r, g, &r->in_type[k]));
+    return ad_rule_sum_to(r, g, &r->in_type[k]);
 }
 
 AD_RULE(ad_vjp_einsum) {
@@ -472,30 +485,47 @@ AD_RULE(ad_vjp_einsum) {
     for (int k = 0; k < r->n; k++) {
         char have[LONGEST];
         if (!r->need[k]) continue;
-        ad_value g = einsum_share(r, &p, k, r->adj[0], have);
-        give_spread(r, &p, k, g, have);
+        ad_value g = einsum_share(r, &p, k, r->adj[0], false, have);
+        g = spread_share(r, &p, k, g, have);
+        if ((strong_bits(r) >> k & 1) && others_nonfinite(r, k)) {
+            ad_value part = einsum_share(r, &p, k, r->adj[0], true, have);
+            g = ad_rule_where_zero(r, r->in[k], spread_share(r, &p, k, part, have), g);
+        }
+        ad_rule_give(r, k, g);
     }
 }
 
-/* Multilinear: one operand after the other replaced by its tangent, which is brought to the front,
- * where strong zeros reach every product. */
+/* Operand k replaced by t, which is brought to the front, where strong zeros reach every product. */
+static ad_value einsum_push(ad_rule *r, const spec *p, int k, ad_value t, bool finite) {
+    char text[(TERMS + 2) * (LONGEST + 1)];
+    ad_value in[TERMS];
+    size_t at = 0;
+    int strong = AD_STRONG_A;
+    for (int j = 0; j < p->n; j++) {
+        int i = j == 0 ? k : j <= k ? j - 1 : j;
+        if (j > 0) text[at++] = ',';
+        memcpy(text + at, p->term[i], strlen(p->term[i]));
+        at += strlen(p->term[i]);
+        if (j > 0) strong |= (strong_bits(r) >> i & 1) << j;
+        in[j] = j == 0 ? t : finite ? ad_rule_finite(r, r->in[i]) : r->in[i];
+    }
+    join(text + at, "->", p->term[p->n], "");
+    ad_arg args[AD_MAX_ARGS] = {{.given = true, .text = text}, ad_num(strong)};
+    return ad_rule_op(r, AD_OPID_einsumz, p->n, in, args);
+}
+
+/* Multilinear: one operand after the other replaced by its tangent. */
 AD_RULE(ad_jvp_einsum) {
     spec p;
     if (parse(r->ctx, r->args, r->n, r->in_type, &p)) return;
     for (int k = 0; k < r->n; k++) {
+        ad_value t = r->tan[k], zero = ad_number(0.0);
         if (!r->need[k]) continue;
-        char text[(TERMS + 2) * (LONGEST + 1)];
-        ad_value in[TERMS];
-        size_t at = 0;
-        for (int j = 0; j < p.n; j++) {
-            int i = j == 0 ? k : j <= k ? j - 1 : j;
-            if (j > 0) text[at++] = ',';
-            memcpy(text + at, p.term[i], strlen(p.term[i]));
-            at += strlen(p.term[i]);
-            in[j] = j == 0 ? r->tan[k] : r->in[i];
+        if ((strong_bits(r) >> k & 1) && others_nonfinite(r, k)) {
+            ad_value dead = ad_rule_where_zero(r, r->in[k], t, zero);
+            ad_rule_give(r, 0, einsum_push(r, &p, k, dead, true));
+            t = ad_rule_where_zero(r, r->in[k], zero, t);
         }
-        join(text + at, "->", p.term[p.n], "");
-        ad_arg args[AD_MAX_ARGS] = {{.given = true, .text = text}, ad_num(AD_STRONG_A)};
-        ad_rule_give(r, 0, ad_rule_op(r, AD_OPID_einsumz, p.n, in, args));
+        ad_rule_give(r, 0, einsum_push(r, &p, k, t, false));
     }
 }

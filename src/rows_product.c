@@ -130,10 +130,6 @@ AD_RUN(ad_run_matmulz) { return run_matmul(c, (int)ad_arg_int(c->args, 0, 0), ty
 
 /* ---- its derivatives ---------------------------------------------------------------------- */
 
-static ad_value finite_part(ad_rule *r, ad_value x) {
-    return ad_rule_where(r, ad_rule_op1(r, AD_OPID_isfinite, x), x, ad_number(0.0));
-}
-
 /* g bᵀ for the left factor, aᵀ g for the right one, all as matrices. One matrix shared by a batch
  * gets its sum over the batch from one tall product. */
 static ad_value left_share(ad_rule *r, ad_value g, ad_value b, int strong) {
@@ -170,9 +166,8 @@ static void vjp_product(ad_rule *r, int strong) {
         int bits = AD_STRONG_A | ((strong & AD_STRONG_B) ? AD_STRONG_B : 0);
         ad_value ga = ad_rule_sum_to(r, left_share(r, g, b, bits), &ta);
         if ((strong & AD_STRONG_A) && ad_has_nonfinite(b)) {
-            ad_value zero = ad_rule_op2(r, AD_OP_EQ, a, ad_number(0.0));
-            ad_value part = left_share(r, g, finite_part(r, b), bits);
-            ga = ad_rule_where(r, zero, ad_rule_sum_to(r, part, &ta), ga);
+            ad_value part = left_share(r, g, ad_rule_finite(r, b), bits);
+            ga = ad_rule_where_zero(r, a, ad_rule_sum_to(r, part, &ta), ga);
         }
         give_factor(r, 0, ga, &ta);
     }
@@ -180,9 +175,8 @@ static void vjp_product(ad_rule *r, int strong) {
         int bits = AD_STRONG_B | ((strong & AD_STRONG_A) ? AD_STRONG_A : 0);
         ad_value gb = ad_rule_sum_to(r, right_share(r, a, g, &tb, bits), &tb);
         if ((strong & AD_STRONG_B) && ad_has_nonfinite(a)) {
-            ad_value zero = ad_rule_op2(r, AD_OP_EQ, b, ad_number(0.0));
-            ad_value part = right_share(r, finite_part(r, a), g, &tb, bits);
-            gb = ad_rule_where(r, zero, ad_rule_sum_to(r, part, &tb), gb);
+            ad_value part = right_share(r, ad_rule_finite(r, a), g, &tb, bits);
+            gb = ad_rule_where_zero(r, b, ad_rule_sum_to(r, part, &tb), gb);
         }
         give_factor(r, 1, gb, &tb);
     }
@@ -194,8 +188,8 @@ static ad_value tangent_share(ad_rule *r, int k, int strong) {
     ad_value t = r->tan[k], other = r->in[1 - k], zero = ad_number(0.0);
     if (!(strong & own) || !ad_has_nonfinite(other))
         return k == 0 ? ad_rule_matmul(r, t, other, bits) : ad_rule_matmul(r, other, t, bits);
-    ad_value at_zero = ad_rule_op2(r, AD_OP_EQ, r->in[k], zero), rest = finite_part(r, other);
-    ad_value live = ad_rule_where(r, at_zero, zero, t), dead = ad_rule_where(r, at_zero, t, zero);
+    ad_value live = ad_rule_where_zero(r, r->in[k], zero, t), rest = ad_rule_finite(r, other);
+    ad_value dead = ad_rule_where_zero(r, r->in[k], t, zero);
     ad_value x =
         k == 0 ? ad_rule_matmul(r, live, other, bits) : ad_rule_matmul(r, other, live, bits);
     ad_value y = k == 0 ? ad_rule_matmul(r, dead, rest, bits) : ad_rule_matmul(r, rest, dead, bits);
@@ -413,18 +407,39 @@ static ad_value crossed(ad_rule *r, ad_value a, ad_value b, int strong) {
     return ad_rule_op(r, AD_OPID_crossz, 2, in, args);
 }
 
+/* own × other or other × own, `own` a cotangent or tangent of operand k. */
+static ad_value cross_share(ad_rule *r, int k, ad_value own, ad_value other, bool own_first) {
+    int strong = (int)ad_arg_int(r->args, 0, 0);
+    int bits = own_first ? AD_STRONG_A : AD_STRONG_B;
+    if (strong >> (1 - k) & 1) bits = AD_STRONG_A | AD_STRONG_B;
+    return own_first ? crossed(r, own, other, bits) : crossed(r, other, own, bits);
+}
+
 AD_RULE(ad_vjp_cross) {
-    int strong = (int)ad_arg_int(r->args, 0, 0); /* the operands change sides below */
-    int a_strong = (strong & AD_STRONG_A) ? AD_STRONG_B : 0;
-    int b_strong = (strong & AD_STRONG_B) ? AD_STRONG_A : 0;
-    if (r->need[0]) ad_rule_give(r, 0, crossed(r, r->in[1], r->adj[0], AD_STRONG_B | b_strong));
-    if (r->need[1]) ad_rule_give(r, 1, crossed(r, r->adj[0], r->in[0], AD_STRONG_A | a_strong));
+    int strong = (int)ad_arg_int(r->args, 0, 0);
+    for (int k = 0; k < 2; k++) {
+        if (!r->need[k]) continue;
+        ad_value other = r->in[1 - k], g = cross_share(r, k, r->adj[0], other, k == 1);
+        if ((strong >> k & 1) && ad_has_nonfinite(other)) {
+            ad_value part = cross_share(r, k, r->adj[0], ad_rule_finite(r, other), k == 1);
+            g = ad_rule_where_zero(r, r->in[k], part, g);
+        }
+        ad_rule_give(r, k, g);
+    }
 }
 
 AD_RULE(ad_jvp_cross) {
     int strong = (int)ad_arg_int(r->args, 0, 0);
-    if (r->need[0]) ad_rule_give(r, 0, crossed(r, r->tan[0], r->in[1], strong | AD_STRONG_A));
-    if (r->need[1]) ad_rule_give(r, 0, crossed(r, r->in[0], r->tan[1], strong | AD_STRONG_B));
+    for (int k = 0; k < 2; k++) {
+        if (!r->need[k]) continue;
+        ad_value other = r->in[1 - k], t = r->tan[k], zero = ad_number(0.0);
+        if ((strong >> k & 1) && ad_has_nonfinite(other)) {
+            ad_value dead = ad_rule_where_zero(r, r->in[k], t, zero);
+            ad_rule_give(r, 0, cross_share(r, k, dead, ad_rule_finite(r, other), k == 0));
+            t = ad_rule_where_zero(r, r->in[k], zero, t);
+        }
+        ad_rule_give(r, 0, cross_share(r, k, t, other, k == 0));
+    }
 }
 
 /* ---- trace -------------------------------------------------------------------------------- */

@@ -289,7 +289,7 @@ static ad_status strong_product(ad_ctx *ctx, uint32_t src, ad_value adj, ad_valu
                                 ad_value *out) {
     *out = ad_number(0);
     if (adj.num == 0 && !isfinite(partial.num)) return AD_OK;
-    return ad_apply2(ctx, AD_OP_MUL, src, adj, partial, out);
+    return ad_apply2(ctx, adj.num == 0 ? AD_OPID_mulz : AD_OP_MUL, src, adj, partial, out);
 }
 
 static ad_status general_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t node, ad_value adj,
@@ -301,9 +301,31 @@ static ad_status general_product(ad_ctx *ctx, const tape_entry *e, int k, uint32
     ad_term y = {.v = ad_node_value(ctx->tape, node)};
     ad_term partial = ad_rows[e->op].partial(&r.base, k, in, y);
     ad_status st = r.base.status;
-    bool passed_over = ad_rows[e->op].info.flags & AD_ROW_SELECT && partial.v.num == 0;
+    bool passed_over =
+        ad_passed_over(e->op, k, in[0].v.num, in[1].v.num, partial.v.num, adj.num);
     if (st == AD_OK && !passed_over) st = strong_product(ctx, e->src, adj, partial.v, out);
     for (int i = 0; i < r.count; i++) ad_release(ctx, r.made[i]);
+    return st;
+}
+
+/* adj / b, and for k = 1 what that gives times −y. */
+static ad_status quotient_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t node, ad_value adj,
+                                  ad_value *out) {
+    ad_value part, share;
+    ad_status st = ad_apply2(ctx, AD_OP_DIV, e->src, ad_number(1), ad_node_value(ctx->tape, e->b), &part);
+    if (st != AD_OK) return st;
+    st = strong_product(ctx, e->src, adj, part, &share);
+    ad_release(ctx, part);
+    if (st != AD_OK || k == 0) {
+        *out = share;
+        return st;
+    }
+    st = ad_apply1(ctx, AD_OP_NEG, e->src, ad_node_value(ctx->tape, node), &part);
+    if (st == AD_OK) {
+        st = strong_product(ctx, e->src, share, part, out);
+        ad_release(ctx, part);
+    }
+    ad_release(ctx, share);
     return st;
 }
 
@@ -319,6 +341,7 @@ ad_status ad_recorded_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t 
     case AD_OP_WHERE:
         *out = (k == 1) == !!(e->flags & F_OLD) ? ad_retain(ctx, adj) : ad_number(0);
         return AD_OK;
+    case AD_OP_DIV: return quotient_product(ctx, e, k, node, adj, out);
     case AD_OP_MUL:
         return strong_product(ctx, e->src, adj, ad_node_value(ctx->tape, k ? e->a : e->b), out);
     default: return general_product(ctx, e, k, node, adj, out);
