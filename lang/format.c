@@ -20,7 +20,9 @@ typedef struct shower {
     purpose purpose;
     const gr_spec *spec;
     unsigned width;
+    size_t many;    /* items of the outermost structure before the middle is left out */
     bool color;
+    bool unwritable; /* EXACT: something has no source */
     gr_value misfit; /* what the format did not fit; absent while all is well */
 } shower;
 
@@ -78,8 +80,14 @@ static void put_range(gr_buffer *out, const gr_range *r) {
     put_number(out, r->step);
 }
 
+static void put_function(shower *s, gr_buffer *out, gr_value v) {
+    s->unwritable = true;
+    gr_function_text(s->vm, v, out);
+}
+
 /* Whole where it stands alone; inside of something it is told. */
-static void put_picture(const shower *s, gr_buffer *out, const gr_picture *p, int depth) {
+static void put_picture(shower *s, gr_buffer *out, const gr_picture *p, int depth) {
+    s->unwritable = true;
     if (depth > 0 || s->purpose == EXACT)
         gr_buffer_printf(out, "a picture of %zu × %zu", p->width, p->height);
     else
@@ -106,7 +114,10 @@ static void put_spec(shower *s, gr_buffer *out, gr_value v) {
 static void put_tensor(shower *s, gr_buffer *out, gr_value v, unsigned indent) {
     gr_tensor_style style = s->purpose == EXACT ? GR_TENSOR_SOURCE : GR_TENSOR_ALIGNED;
     const char *close = "";
-    if (s->purpose == EXACT && v.tensor->dtype == AD_F32) gr_buffer_puts(out, "f32("), close = ")";
+    unsigned dtype = v.tensor->dtype;
+    if (s->purpose == EXACT && (dtype == AD_F32 || ad_default_dtype(gr_ctx(s->vm)) == AD_F32) &&
+        dtype != AD_BOOL8)
+        gr_buffer_printf(out, "%s(", ad_dtype_name(dtype)), close = ")";
     if (!gr_format_tensor(out, v.tensor, style, s->spec, indent, s->width) &&
         gr_is_absent(s->misfit))
         s->misfit = v;
@@ -125,7 +136,7 @@ static void put_atom(shower *s, gr_buffer *out, gr_value v, unsigned indent, int
         case GR_STRING:
             gr_format_quoted(out, gr_as_string(v)->bytes, gr_as_string(v)->length);
             break;
-        case GR_FUNCTION: gr_function_text(s->vm, v, out); break;
+        case GR_FUNCTION: put_function(s, out, v); break;
         case GR_RANGE: put_range(out, gr_as_range(v)); break;
         case GR_PICTURE: put_picture(s, out, gr_as_picture(v), depth); break;
         default: gr_buffer_puts(out, "nil");
@@ -135,7 +146,9 @@ static void put_atom(shower *s, gr_buffer *out, gr_value v, unsigned indent, int
 
 /* ---- structures ------------------------------------------------------------------------------- */
 
-static void put_value(shower *s, gr_buffer *out, gr_value v, unsigned indent, int depth);
+/* `lead`: columns that the line has before it, behind the indentation. */
+static void put_value(shower *s, gr_buffer *out, gr_value v, unsigned indent, unsigned lead,
+                      int depth);
 
 /* The texts of the items one after another, with where each ends. */
 typedef struct pieces {
@@ -153,7 +166,7 @@ static size_t item_count(gr_value v) {
 static void put_item(shower *s, gr_buffer *out, gr_value v, size_t i, unsigned indent, int depth) {
     size_t before = out->size;
     if (v.kind == GR_TUPLE) {
-        put_value(s, out, gr_as_tuple(v)->items[i], indent, depth);
+        put_value(s, out, gr_as_tuple(v)->items[i], indent, 0, depth);
         return;
     }
     gr_string *key = gr_record_key(v, (uint32_t)i);
@@ -162,8 +175,8 @@ static void put_item(shower *s, gr_buffer *out, gr_value v, size_t i, unsigned i
     else
         gr_format_quoted(out, key->bytes, key->length);
     gr_buffer_puts(out, ": ");
-    indent += (unsigned)gr_text_width(out->text + before, out->size - before);
-    put_value(s, out, gr_record_value(v, (uint32_t)i), indent, depth);
+    unsigned lead = (unsigned)gr_text_width(out->text + before, out->size - before);
+    put_value(s, out, gr_record_value(v, (uint32_t)i), indent, lead, depth);
 }
 
 static bool make_pieces(shower *s, pieces *p, gr_value v, unsigned indent, int depth) {
@@ -171,7 +184,7 @@ static bool make_pieces(shower *s, pieces *p, gr_value v, unsigned indent, int d
     size_t count = item_count(v);
     *p = (pieces){.count = count, .room = count + 1};
     gr_buffer_init(&p->text, ctx);
-    if (s->purpose == SHOWN && count > (depth ? MANY_INSIDE : MANY)) p->left_out = count - 2 * ENDS;
+    if (s->purpose == SHOWN && count > (depth ? MANY_INSIDE : s->many)) p->left_out = count - 2 * ENDS;
     p->count -= p->left_out;
     p->ends = ad_mem_get(ctx, p->room * sizeof *p->ends);
     if (!p->ends) return false;
@@ -235,8 +248,37 @@ static void put_below(const pieces *p, gr_buffer *out, unsigned indent) {
     gr_buffer_fill(out, ' ', indent);
 }
 
-static void put_structure(shower *s, gr_buffer *out, gr_value v, unsigned indent, int depth) {
+/* Fields whose names a literal cannot write are set one by one. */
+static bool has_awkward_names(gr_value v) {
+    for (uint32_t i = 0; v.kind == GR_RECORD && i < gr_record_count(v); i++) {
+        const gr_string *key = gr_record_key(v, i);
+        if (!is_word(key)) return true;
+        for (size_t k = 0; k < key->length; k++)
+            if ((unsigned char)key->bytes[k] >= 0x80) return true; /* perhaps no letter, or not NFC */
+    }
+    return false;
+}
+
+static void put_assignments(shower *s, gr_buffer *out, gr_value v, int depth) {
+    gr_buffer_puts(out, "(fn() { let r = {}; ");
+    for (uint32_t i = 0; i < gr_record_count(v); i++) {
+        const gr_string *key = gr_record_key(v, i);
+        gr_buffer_puts(out, "r[");
+        gr_format_quoted(out, key->bytes, key->length);
+        gr_buffer_puts(out, "] = ");
+        put_value(s, out, gr_record_value(v, i), 0, 0, depth + 1);
+        gr_buffer_puts(out, "; ");
+    }
+    gr_buffer_puts(out, "r })()");
+}
+
+static void put_structure(shower *s, gr_buffer *out, gr_value v, unsigned indent, unsigned lead,
+                          int depth) {
     pieces p;
+    if (s->purpose == EXACT && has_awkward_names(v)) {
+        put_assignments(s, out, v, depth);
+        return;
+    }
     if (!make_pieces(s, &p, v, indent, depth)) {
         out->failed = true;
         return;
@@ -244,10 +286,10 @@ static void put_structure(shower *s, gr_buffer *out, gr_value v, unsigned indent
     bool tuple = v.kind == GR_TUPLE;
     size_t length = gr_text_width(p.text.text ? p.text.text : "", p.text.size) + 2 * p.count;
     gr_buffer_puts(out, tuple ? "(" : "{");
-    if (s->purpose == EXACT || (!p.broken && indent + length <= s->width))
+    if (s->purpose == EXACT || (!p.broken && indent + lead + length <= s->width))
         put_on_one_line(&p, out);
     else if (tuple && !p.broken && p.longest <= 24)
-        put_filled(&p, out, indent, s->width);
+        put_filled(&p, out, indent + lead, s->width);
     else
         put_below(&p, out, indent);
     gr_buffer_puts(out, tuple ? (p.count == 1 ? ",)" : ")") : "}");
@@ -256,13 +298,14 @@ static void put_structure(shower *s, gr_buffer *out, gr_value v, unsigned indent
     ad_mem_put(gr_ctx(s->vm), p.ends, p.room * sizeof *p.ends);
 }
 
-static void put_value(shower *s, gr_buffer *out, gr_value v, unsigned indent, int depth) {
+static void put_value(shower *s, gr_buffer *out, gr_value v, unsigned indent, unsigned lead,
+                      int depth) {
     if (!gr_is_structure(v))
-        put_atom(s, out, v, indent, depth);
-    else if (depth >= GR_MAX_SHOWN_DEPTH)
-        gr_buffer_puts(out, "…");
+        put_atom(s, out, v, indent + lead, depth);
+    else if (depth >= (s->purpose == EXACT ? GR_MAX_WRITTEN_DEPTH : GR_MAX_SHOWN_DEPTH))
+        gr_buffer_puts(out, "…"), s->unwritable = true;
     else
-        put_structure(s, out, v, indent, depth);
+        put_structure(s, out, v, indent, lead, depth);
 }
 
 /* ---- the doors -------------------------------------------------------------------------------- */
@@ -285,7 +328,7 @@ bool gr_format_value(gr_vm *vm, gr_buffer *out, gr_value v, const char *format) 
         gr_buffer_put(out, gr_as_string(v)->bytes, gr_as_string(v)->length);
         return true;
     }
-    shower s = {.vm = vm, .purpose = SHOWN, .width = GR_LINE_WIDTH, .misfit = gr_absent()};
+    shower s = {.vm = vm, .purpose = SHOWN, .width = GR_LINE_WIDTH, .many = MANY, .misfit = gr_absent()};
     if (format) {
         const char *complaint = gr_spec_parse(format, &spec);
         if (complaint) {
@@ -295,7 +338,7 @@ bool gr_format_value(gr_vm *vm, gr_buffer *out, gr_value v, const char *format) 
         }
         s.spec = &spec;
     }
-    put_value(&s, out, v, 0, 0);
+    put_value(&s, out, v, 0, 0, 0);
     return gr_is_absent(s.misfit) || raise_format(vm, format, s.misfit);
 }
 
@@ -305,21 +348,28 @@ void gr_format_print(gr_vm *vm, gr_buffer *out, gr_value v) {
         gr_buffer_put(out, gr_as_string(v)->bytes, gr_as_string(v)->length);
         return;
     }
-    shower s = {.vm = vm, .purpose = SHOWN, .width = screen.width, .color = screen.color,
-                .misfit = gr_absent()};
-    put_value(&s, out, v, 0, 0);
+    shower s = {.vm = vm, .purpose = SHOWN, .width = screen.width, .many = MANY,
+                .color = screen.color, .misfit = gr_absent()};
+    put_value(&s, out, v, 0, 0, 0);
 }
 
-void gr_format_source(gr_vm *vm, gr_buffer *out, gr_value v) {
-    shower s = {.vm = vm, .purpose = EXACT, .width = GR_LINE_WIDTH, .misfit = gr_absent()};
-    put_value(&s, out, v, 0, 0);
+void gr_format_fitted(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
+    shower s = {.vm = vm, .purpose = SHOWN, .width = width, .many = MANY_INSIDE,
+                .misfit = gr_absent()};
+    put_value(&s, out, v, 0, 0, 0);
+}
+
+bool gr_format_source(gr_vm *vm, gr_buffer *out, gr_value v) {
+    shower s = {.vm = vm, .purpose = EXACT, .width = GR_LINE_WIDTH, .many = MANY, .misfit = gr_absent()};
+    put_value(&s, out, v, 0, 0, 0);
+    return !s.unwritable;
 }
 
 void gr_format_brief(gr_vm *vm, gr_buffer *out, gr_value v, unsigned room) {
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(vm));
-    shower s = {.vm = vm, .purpose = SHOWN, .width = room, .misfit = gr_absent()};
-    put_value(&s, &text, v, 0, 0);
+    shower s = {.vm = vm, .purpose = SHOWN, .width = room, .many = MANY, .misfit = gr_absent()};
+    put_value(&s, &text, v, 0, 0, 0);
     size_t shown = 0, i = 0;
     bool blank = false;
     for (; i < text.size && shown < room; i++) {

@@ -14,6 +14,8 @@
 
 /* Values nested deeper are shown as "…". */
 #define GR_MAX_SHOWN_DEPTH 64
+/* Likewise of what is written as source. */
+#define GR_MAX_WRITTEN_DEPTH 200
 /* Columns that are filled before a value is broken into lines. */
 #define GR_LINE_WIDTH 80
 
@@ -24,15 +26,26 @@ bool gr_format_value(gr_vm *vm, gr_buffer *out, gr_value v, const char *format);
 /* As print shows it on standard output: as wide as its window, pictures in colours if it has them. */
 void gr_format_print(gr_vm *vm, gr_buffer *out, gr_value v);
 
+/* The same in so many columns, with less of a long structure. */
+void gr_format_fitted(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width);
+
 /* As the prompt shows it: strings quoted, tensors with shape and dtype, long structures one line a
- * leaf. `width` 0: GR_LINE_WIDTH. */
+ * leaf. `width` 0: the window's. */
 void gr_format_echo(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width);
+
+/* What the prompt adds to a value that is tracked: "param", or "tracked, 14 operations, ∂ reaches W1 b1";
+ * nothing for others. */
+void gr_format_tracked(gr_vm *vm, gr_buffer *out, gr_value v);
+/* The variable of the top level that holds this tracked value; NULL if none does. */
+const char *gr_tracked_name(gr_vm *vm, gr_value v);
 
 /* On one line of about `room` characters at most, strings quoted: for messages. */
 void gr_format_brief(gr_vm *vm, gr_buffer *out, gr_value v, unsigned room);
 
-/* All digits and elements, as source that makes the value again (functions aside). */
-void gr_format_source(gr_vm *vm, gr_buffer *out, gr_value v);
+/* All digits and elements, as source that makes the value again, in a context of the same default
+ * dtype. False: it has parts without such a form (functions, pictures, nesting beyond
+ * GR_MAX_WRITTEN_DEPTH), which are written as they are shown. */
+bool gr_format_source(gr_vm *vm, gr_buffer *out, gr_value v);
 
 /* "a number", "a tensor [2, 3]", "a tuple of 3", "nil". */
 void gr_describe(gr_vm *vm, gr_buffer *out, gr_value v);
@@ -65,6 +78,7 @@ void gr_spec_text(gr_buffer *out, const gr_spec *spec, const char *bytes, size_t
 
 typedef enum gr_tensor_style {
     GR_TENSOR_ALIGNED, /* at most eight decimals, elided, broken into lines */
+    GR_TENSOR_FITTED,  /* the same, elided so that it is as wide as the window and about as high */
     GR_TENSOR_SOURCE   /* everything, all digits */
 } gr_tensor_style;
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the prompt shows after an expression: more than print tells, and never more than a screen.
- * A tensor says its shape and dtype; a structure that does not fit becomes a table, one line a leaf.
+ * A tensor says its shape and dtype, a tracked value that it is; a structure that does not fit becomes
+ * a table, one line a leaf, a function its signature and the first line of its documentation.
  */
 #include "format.h"
 #include "structure.h"
 
 #include <string.h>
 
-/* Most lines of a value and of a table. */
-enum { SCREEN = 24, TABLE = 40 };
+/* Most lines of a structure as it is, and of a table; items of a tuple before their number is told. */
+enum { AS_IT_IS = 12, TABLE = 40, MANY = 60 };
 
 static size_t count_lines(const gr_buffer *text) {
     size_t lines = 1;
@@ -17,58 +18,64 @@ static size_t count_lines(const gr_buffer *text) {
     return lines;
 }
 
-/* ---- tensors ---------------------------------------------------------------------------------- */
+/* "   tracked, 3 operations", or nothing. */
+static void put_note(gr_vm *vm, gr_buffer *out, gr_value v, const char *before) {
+    gr_buffer note;
+    gr_buffer_init(&note, gr_ctx(vm));
+    gr_format_tracked(vm, &note, v);
+    if (note.size > 0) gr_buffer_printf(out, "%s%s", before, note.text);
+    gr_buffer_free(&note);
+}
 
-static void put_tensor_head(gr_buffer *out, const ad_tensor *t) {
+/* ---- numbers and tensors ---------------------------------------------------------------------- */
+
+static void put_tensor_type(gr_buffer *out, const ad_tensor *t) {
     char shape[160];
-    gr_buffer_printf(out, "tensor %s %s", ad_shape_text(t->rank, t->dims, shape, sizeof shape),
+    gr_buffer_printf(out, "%s %s", ad_shape_text(t->rank, t->dims, shape, sizeof shape),
                      ad_dtype_name(t->dtype));
 }
 
-static void echo_tensor(gr_buffer *out, const ad_tensor *t, unsigned width) {
-    put_tensor_head(out, t);
+static void echo_tensor(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
+    gr_buffer_puts(out, "tensor ");
+    put_tensor_type(out, v.tensor);
+    put_note(vm, out, v, ", ");
     gr_buffer_puts(out, "\n");
-    gr_format_tensor(out, t, GR_TENSOR_ALIGNED, NULL, 0, width);
+    gr_format_tensor(out, v.tensor, GR_TENSOR_FITTED, NULL, 0, width);
+}
+
+/* A tracked number with the name of its variable, which is what a derivative would be asked of. */
+static void echo_number(gr_vm *vm, gr_buffer *out, gr_value v) {
+    const char *name = gr_tracked_name(vm, v);
+    if (name) gr_buffer_printf(out, "%s = ", name);
+    gr_format_value(vm, out, v, NULL);
+    put_note(vm, out, v, "   ");
 }
 
 /* ---- tables of leaves ------------------------------------------------------------------------- */
 
 typedef struct table {
+    gr_vm *vm;
     gr_buffer *out;
     unsigned width;
     size_t paths, kinds; /* widths of the columns */
-    int64_t rows;
+    size_t rows;
+    double numbers;
     bool measuring;
 } table;
 
 static void put_kind(gr_buffer *out, gr_value leaf) {
-    if (leaf.kind == AD_TENSOR) {
-        char shape[160];
-        const ad_tensor *t = leaf.tensor;
-        gr_buffer_printf(out, "%s %s", ad_shape_text(t->rank, t->dims, shape, sizeof shape),
-                         ad_dtype_name(t->dtype));
-    } else {
-        gr_buffer_puts(out, gr_kind_name(leaf));
-    }
+    if (leaf.kind == AD_TENSOR) put_tensor_type(out, leaf.tensor);
+    else gr_buffer_puts(out, gr_is_structure(leaf) ? "empty" : gr_kind_name(leaf));
 }
 
-static size_t put_column(gr_buffer *out, const gr_buffer *text, size_t width) {
+static void put_column(gr_buffer *out, const gr_buffer *text, size_t width) {
     size_t shown = text->size ? gr_text_width(text->text, text->size) : 0;
     if (text->size) gr_buffer_put(out, text->text, text->size);
     if (shown < width) gr_buffer_fill(out, ' ', width - shown);
-    return shown;
 }
 
-/* The first numbers of a leaf, as many as fit. */
-static void put_first(gr_buffer *out, gr_value leaf, size_t room) {
-    if (leaf.kind != AD_TENSOR) {
-        char text[32];
-        size_t n = ad_number_text(leaf.num, text);
-        if (leaf.kind == AD_BOOL) gr_buffer_puts(out, leaf.num != 0 ? "true" : "false");
-        else gr_buffer_put(out, text, n);
-        return;
-    }
-    const ad_tensor *t = leaf.tensor;
+/* The first numbers of a tensor, as many as fit. */
+static void put_first(gr_buffer *out, const ad_tensor *t, size_t room) {
     int64_t index[AD_MAX_RANK] = {0}, shown = 0;
     gr_spec spec = {.width = -1, .precision = 4, .conversion = 'g'};
     size_t before = out->size;
@@ -81,62 +88,78 @@ static void put_first(gr_buffer *out, gr_value leaf, size_t room) {
     if (shown < t->size) gr_buffer_puts(out, "…");
 }
 
-static bool table_row(gr_vm *vm, void *user, const gr_path *path, gr_value leaf) {
-    table *t = user;
+static void put_content(table *t, gr_value leaf, size_t room) {
+    if (leaf.kind == AD_TENSOR) put_first(t->out, leaf.tensor, room);
+    else gr_format_brief(t->vm, t->out, leaf, (unsigned)room);
+}
+
+static size_t width_of(const gr_buffer *b) { return b->size ? gr_text_width(b->text, b->size) : 0; }
+
+static void table_row(table *t, const gr_path *path, gr_value leaf) {
     gr_buffer place, kind;
-    gr_buffer_init(&place, gr_ctx(vm));
-    gr_buffer_init(&kind, gr_ctx(vm));
+    gr_buffer_init(&place, gr_ctx(t->vm));
+    gr_buffer_init(&kind, gr_ctx(t->vm));
     gr_path_text(&place, path);
     put_kind(&kind, leaf);
-    t->rows++;
     if (t->measuring) {
-        size_t w = place.size ? gr_text_width(place.text, place.size) : 0;
-        if (w > t->paths) t->paths = w;
-        if (kind.size > t->kinds) t->kinds = kind.size;
-    } else if (t->rows <= TABLE) {
+        if (t->rows < TABLE && width_of(&place) > t->paths) t->paths = width_of(&place);
+        if (t->rows < TABLE && kind.size > t->kinds) t->kinds = kind.size;
+        if (leaf.kind == AD_TENSOR) t->numbers += (double)leaf.tensor->size;
+        t->numbers += leaf.kind < AD_TENSOR;
+    } else {
         gr_buffer_puts(t->out, "\n  ");
         put_column(t->out, &place, t->paths + 3);
         put_column(t->out, &kind, t->kinds + 3);
         size_t used = t->paths + t->kinds + 8;
-        put_first(t->out, leaf, t->width > used ? t->width - used : 0);
+        put_content(t, leaf, t->width > used + 12 ? t->width - used : 12);
+        while (t->out->size > 0 && t->out->text[t->out->size - 1] == ' ') t->out->size--;
     }
+    t->rows++;
     gr_buffer_free(&place);
     gr_buffer_free(&kind);
-    return true;
 }
 
-/* Only numbers and tensors below? Asked without raising. */
-static bool is_numeric_tree(gr_value v, int depth) {
-    if (!gr_is_structure(v)) return gr_is_numeric(v);
-    if (depth >= GR_MAX_SHOWN_DEPTH) return false;
+/* Leaves are what is no structure, or an empty one, or too deep to be looked into. */
+static void each_leaf(table *t, const gr_path *path, gr_value v) {
     bool tuple = v.kind == GR_TUPLE;
-    size_t count = tuple ? gr_as_tuple(v)->count : gr_record_count(v);
-    for (size_t i = 0; i < count; i++)
-        if (!is_numeric_tree(tuple ? gr_as_tuple(v)->items[i] : gr_record_value(v, (uint32_t)i),
-                             depth + 1))
-            return false;
-    return true;
+    size_t count = !gr_is_structure(v) ? 0 : tuple ? gr_as_tuple(v)->count : gr_record_count(v);
+    if (!t->measuring && t->rows >= TABLE) return;
+    if (count == 0 || path->depth >= GR_MAX_SHOWN_DEPTH) {
+        table_row(t, path, v);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        gr_path here = {.up = path, .index = i, .depth = path->depth + 1,
+                        .field = tuple ? NULL : gr_record_key(v, (uint32_t)i)};
+        each_leaf(t, &here, tuple ? gr_as_tuple(v)->items[i] : gr_record_value(v, (uint32_t)i));
+    }
 }
 
 static void echo_table(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
-    table t = {.out = out, .width = width, .measuring = true};
-    int64_t leaves, numbers;
-    gr_structure_each(vm, v, table_row, &t);
-    gr_structure_count(vm, v, &leaves, &numbers);
-    gr_buffer_printf(out, "%s, %lld leaves, %lld numbers", gr_kind_name(v), (long long)leaves,
-                     (long long)numbers);
+    table t = {.vm = vm, .out = out, .width = width, .measuring = true};
+    gr_path root = {0};
+    each_leaf(&t, &root, v);
+    size_t leaves = t.rows;
+    gr_buffer_printf(out, "%s, %zu leaves, %.0f numbers", gr_kind_name(v), leaves, t.numbers);
+    put_note(vm, out, v, ", ");
     t.measuring = false, t.rows = 0;
-    gr_structure_each(vm, v, table_row, &t);
-    if (t.rows > TABLE) gr_buffer_printf(out, "\n  … %lld more", (long long)t.rows - TABLE);
+    each_leaf(&t, &root, v);
+    if (leaves > TABLE) gr_buffer_printf(out, "\n  … %zu more", leaves - TABLE);
 }
 
 /* ---- everything ------------------------------------------------------------------------------- */
 
 static void echo_structure(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     size_t before = out->size;
-    gr_format_value(vm, out, v, NULL);
+    if (v.kind == GR_TUPLE && gr_as_tuple(v)->count > MANY)
+        gr_buffer_printf(out, "tuple of %zu\n", gr_as_tuple(v)->count);
+    gr_format_fitted(vm, out, v, width);
     gr_buffer written = {.text = out->text + before, .size = out->size - before};
-    if (count_lines(&written) <= SCREEN || !is_numeric_tree(v, 0)) return;
+    size_t lines = out->failed ? 1 : count_lines(&written);
+    if (lines <= AS_IT_IS) {
+        put_note(vm, out, v, lines > 1 ? "\n  " : "   ");
+        return;
+    }
     out->size = before;
     echo_table(vm, out, v, width);
 }
@@ -150,9 +173,10 @@ static void echo_function(gr_vm *vm, gr_buffer *out, gr_value v) {
 }
 
 void gr_format_echo(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
-    if (width == 0) width = GR_LINE_WIDTH;
+    if (width == 0) width = gr_vm_screen(vm).width;
     switch (v.kind) {
-    case AD_TENSOR: echo_tensor(out, v.tensor, width); break;
+    case AD_NUMBER: echo_number(vm, out, v); break;
+    case AD_TENSOR: echo_tensor(vm, out, v, width); break;
     case GR_TUPLE:
     case GR_RECORD: echo_structure(vm, out, v, width); break;
     case GR_FUNCTION: echo_function(vm, out, v); break;

@@ -2,7 +2,7 @@
 /*
  * A tensor as text, in two passes over the elements that are shown: the first decides how numbers
  * are written (whole, with a number of decimals, scientific), the second writes them, each in a
- * column of one width. An axis of more than 2·EDGE elements of a large tensor shows its two ends.
+ * column of one width. Long axes of a large tensor show their two ends.
  * Rank is at most AD_MAX_RANK, so recursion over axes is bounded.
  */
 #include "format.h"
@@ -12,6 +12,8 @@
 #include <string.h>
 
 enum { LARGE = 1000, LARGE_INSIDE = 100, EDGE = 3, DECIMALS = 8, CELL = 400 };
+/* At the prompt: rows before some are left out; lines of a vector, and of its ends if there are more. */
+enum { SCREEN_ROWS = 22, VECTOR_LINES = 12, VECTOR_ENDS = 3 };
 
 typedef enum { SHORTEST, WHOLE, FIXED, SCIENTIFIC, TRUTH, SPEC } notation;
 
@@ -21,7 +23,9 @@ typedef struct sheet {
     const gr_spec *spec;
     notation notation;
     int decimals;   /* FIXED, SCIENTIFIC */
-    bool elide, one_line;
+    bool one_line;
+    bool gap_line; /* what is left out of a vector has a line of its own */
+    int64_t edge[AD_MAX_RANK]; /* how many elements at each end of an axis are shown; 0: all */
     bool fits;      /* the spec could print every element */
     size_t column;  /* width of every cell; 0: as wide as each is */
     unsigned indent, width;
@@ -30,9 +34,8 @@ typedef struct sheet {
 
 /* The next position shown after i on an axis; jumps over the middle. */
 static int64_t shown_after(const sheet *s, int axis, int64_t i) {
-    int64_t size = s->t->dims[axis];
-    if (s->elide && size > 2 * EDGE && i == EDGE - 1) return size - EDGE;
-    return i + 1;
+    int64_t size = s->t->dims[axis], edge = s->edge[axis];
+    return edge && size > 2 * edge && i == edge - 1 ? size - edge : i + 1;
 }
 
 static bool single(const sheet *s) { return s->t->dtype == AD_F32; }
@@ -178,10 +181,17 @@ static void put_row(sheet *s, int axis) {
         next = shown_after(s, axis, i);
         size_t before = s->out->size;
         put_cell(s, s->out, ad_tensor_get(s->t, s->index));
+        if (next > i + 1 && s->gap_line) {
+            gr_buffer_puts(s->out, ",");
+            new_line(s, axis);
+            gr_buffer_puts(s->out, "…,");
+            new_line(s, axis);
+            at = start;
+            continue;
+        }
         if (next > i + 1) gr_buffer_puts(s->out, ", …");
         if (next < s->t->dims[axis]) gr_buffer_puts(s->out, ", ");
-        size_t added = s->out->size - before;
-        at += added;
+        at += gr_text_width(s->out->text + before, s->out->size - before);
         if (s->column && next < s->t->dims[axis] && at + s->column + 1 > limit && at > start) {
             while (s->out->size > 0 && s->out->text[s->out->size - 1] == ' ') s->out->size--;
             new_line(s, axis);
@@ -227,7 +237,34 @@ static bool put_short_vector(sheet *s) {
 static void put_empty(gr_buffer *out, const ad_tensor *t) {
     for (int i = 0; i < t->rank; i++)
         gr_buffer_printf(out, "%s%lld", i == 0 ? "zeros(" : ", ", (long long)t->dims[i]);
-    gr_buffer_puts(out, ")");
+    gr_buffer_puts(out, t->dtype == AD_BOOL8 ? ", dtype = \"bool\")" : ")");
+}
+
+/* ---- what is left out ------------------------------------------------------------------------- */
+
+/* How many numbers fit into a line, beside `used` columns. */
+static int64_t line_room(const sheet *s, int64_t used) {
+    int64_t room = (int64_t)s->width - s->indent - s->t->rank - used;
+    int64_t n = room / (int64_t)(s->column + 2);
+    return n < 2 ? 2 : n;
+}
+
+/* So that the prompt shows no more than a screen: rows that are not broken into lines, a vector of a
+ * few lines. The first look guesses the width of columns, the second knows it. */
+static void fit_rows(sheet *s) {
+    int64_t rows = 1;
+    int last = s->t->rank - 1;
+    for (int i = 0; i < last; i++) rows *= s->t->dims[i];
+    if (rows <= SCREEN_ROWS) return;
+    s->edge[last - 1] = last == 1 ? SCREEN_ROWS / 2 - 2 : EDGE;
+    for (int i = 0; i < last - 1; i++) s->edge[i] = EDGE - 1;
+}
+
+static void fit_columns(sheet *s) {
+    int last = s->t->rank - 1;
+    int64_t n = s->t->dims[last], room = line_room(s, last > 0 ? 0 : -1);
+    s->edge[last] = last > 0 && n > room ? line_room(s, 3) / 2 : 0;
+    if (last == 0 && n > room * VECTOR_LINES) s->edge[0] = room * VECTOR_ENDS;
 }
 
 bool gr_format_tensor(gr_buffer *out, const ad_tensor *t, gr_tensor_style style, const gr_spec *spec,
@@ -238,17 +275,22 @@ bool gr_format_tensor(gr_buffer *out, const ad_tensor *t, gr_tensor_style style,
         return true;
     }
     s.one_line = style == GR_TENSOR_SOURCE;
-    s.elide = style == GR_TENSOR_ALIGNED && t->size > (indent ? LARGE_INSIDE : LARGE);
+    if (style == GR_TENSOR_ALIGNED && t->size > (indent ? LARGE_INSIDE : LARGE))
+        for (int i = 0; i < t->rank; i++) s.edge[i] = EDGE;
+    if (style == GR_TENSOR_FITTED) fit_rows(&s), s.column = 1, fit_columns(&s);
     if (t->dtype == AD_BOOL8)
         s.notation = TRUTH;
     else if (spec)
         s.notation = SPEC;
-    else if (style == GR_TENSOR_ALIGNED)
+    else if (style != GR_TENSOR_SOURCE)
         choose(&s);
     if (!s.one_line && s.notation != SPEC && t->size > 0) {
-        if (t->rank == 1 && put_short_vector(&s)) return true;
+        bool ends = style == GR_TENSOR_FITTED && s.edge[0];
+        if (t->rank == 1 && !ends && put_short_vector(&s)) return true;
         s.column = 1;
         measure_axis(&s, &s.column, 0);
+        if (style == GR_TENSOR_FITTED) fit_columns(&s);
+        s.gap_line = ends;
     }
     put_axis(&s, 0);
     return s.fits;

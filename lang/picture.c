@@ -3,7 +3,6 @@
 #include "picture.h"
 
 #include "format.h"
-#include "vm_state.h"
 
 #include <string.h>
 
