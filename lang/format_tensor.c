@@ -290,7 +290,7 @@ bool gr_format_tensor(gr_buffer *out, const ad_tensor *t, gr_tensor_style style,
         s.column = 1;
         measure_axis(&s, &s.column, 0);
         if (style == GR_TENSOR_FITTED) fit_columns(&s);
-        s.gap_line = ends;
+        s.gap_line = t->rank == 1 && style == GR_TENSOR_FITTED;
     }
     put_axis(&s, 0);
     return s.fits;
