@@ -242,9 +242,9 @@ static void put_empty(gr_buffer *out, const ad_tensor *t) {
 
 /* ---- what is left out ------------------------------------------------------------------------- */
 
-/* How many numbers fit into a line, beside `used` columns. */
+/* How many numbers fit into a line, with all brackets at its ends, beside `used` columns. */
 static int64_t line_room(const sheet *s, int64_t used) {
-    int64_t room = (int64_t)s->width - s->indent - s->t->rank - used;
+    int64_t room = (int64_t)s->width - s->indent - 2 * s->t->rank + 2 - used;
     int64_t n = room / (int64_t)(s->column + 2);
     return n < 2 ? 2 : n;
 }
@@ -262,7 +262,7 @@ static void fit_rows(sheet *s) {
 
 static void fit_columns(sheet *s) {
     int last = s->t->rank - 1;
-    int64_t n = s->t->dims[last], room = line_room(s, last > 0 ? 0 : -1);
+    int64_t n = s->t->dims[last], room = line_room(s, 0);
     s->edge[last] = last > 0 && n > room ? line_room(s, 3) / 2 : 0;
     if (last == 0 && n > room * VECTOR_LINES) s->edge[0] = room * VECTOR_ENDS;
 }
