@@ -55,6 +55,93 @@ static bool gr_b_expand(gr_vm *vm, gr_call *call) { return with_numbers(vm, call
 static bool gr_b_permute(gr_vm *vm, gr_call *call) { return with_numbers(vm, call); }
 static bool gr_b_tile(gr_vm *vm, gr_call *call) { return with_numbers(vm, call); }
 
+/* ---- repeat with a number for each element ---------------------------------------------------- */
+
+static bool flatten_first(gr_vm *vm, gr_call *call, gr_value *out) {
+    int64_t all = -1;
+    ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = 1, .ints = &all}};
+    return gr_apply_row(vm, call, "reshape", 1, call->args, args, out);
+}
+
+/* How often each element comes, as whole numbers; their sum. -1: raised. */
+static int64_t read_copies(gr_vm *vm, gr_call *call, const ad_tensor *copies, int64_t size,
+                           double *out) {
+    int64_t total = 0;
+    if (copies->rank != 1 || copies->dims[0] != size) {
+        gr_raise_argument(vm, call, 1, GR_E_wrong_value,
+                          "`repeat` wants one number of copies, or one for each of %lld",
+                          (long long)size);
+        return -1;
+    }
+    ad_tensor_read(copies, out);
+    for (int64_t i = 0; i < size; i++) {
+        if (out[i] >= 0 && out[i] < 0x1p40 && out[i] == (double)(int64_t)out[i]) {
+            total += (int64_t)out[i];
+            continue;
+        }
+        gr_raise_argument(vm, call, 1, GR_E_wrong_value, "a number of copies is whole, 0 or more");
+        return -1;
+    }
+    return total;
+}
+
+/* The place that each element of the result comes from. */
+static ad_tensor *places_of(gr_vm *vm, int64_t total, int64_t size, const double *copies) {
+    ad_tensor *t = ad_tensor_new(gr_ctx(vm), AD_F64, 1, &total);
+    int64_t at = 0;
+    for (int64_t i = 0; t && i < size; i++)
+        for (int64_t k = 0; k < (int64_t)copies[i]; k++, at++) ad_tensor_set(t, &at, (double)i);
+    return t;
+}
+
+static bool repeat_along(gr_vm *vm, gr_call *call, gr_value x, const ad_tensor *copies, int axis) {
+    int64_t size = x.tensor->dims[axis];
+    size_t bytes = (size_t)(size + 1) * sizeof(double);
+    double *each = ad_mem_get(gr_ctx(vm), bytes);
+    if (!each) return gr_check(vm, call, AD_ERR_MEMORY);
+    int64_t total = read_copies(vm, call, copies, size, each);
+    ad_tensor *places = total < 0 ? NULL : places_of(vm, total, size, each);
+    ad_mem_put(gr_ctx(vm), each, bytes);
+    if (!places) return total < 0 ? false : gr_check(vm, call, AD_ERR_MEMORY);
+    ad_index index[AD_MAX_RANK] = {{0}};
+    for (int k = 0; k < axis; k++) index[k].kind = AD_IX_SLICE;
+    index[axis] = (ad_index){.kind = AD_IX_GATHER, .tensor = places};
+    bool ok = gr_check(vm, call, ad_index_get(gr_ctx(vm), x, axis + 1, index, call->src,
+                                              &call->result));
+    ad_tensor_release(gr_ctx(vm), places);
+    return ok;
+}
+
+static bool gr_b_repeat(gr_vm *vm, gr_call *call) {
+    gr_value x = call->args[0], copies = gr_absent();
+    int64_t axis = 0;
+    if (call->args[1].kind == AD_NUMBER || x.kind != AD_TENSOR) {
+        gr_call inner = *call;
+        inner.op = ad_op_find("repeat");
+        bool ok = gr_builtin_op(vm, &inner);
+        call->result = inner.result;
+        return ok;
+    }
+    if (gr_given(call, 2) && !gr_want_whole(vm, call, 2, &axis)) return false;
+    if (axis < 0) axis += x.tensor->rank;
+    if (axis < 0 || axis >= x.tensor->rank) {
+        gr_raise_argument(vm, call, 2, GR_E_wrong_value, "the tensor has no such axis; it has %d",
+                          x.tensor->rank);
+        return false;
+    }
+    if (!gr_to_tensor(vm, call, 1, call->args[1], &copies)) return false;
+    gr_value flat = gr_nil();
+    bool ok = copies.kind == AD_TENSOR || gr_raise_kind(vm, call, 1, "a number, or one for each item");
+    if (ok && !gr_given(call, 2)) {
+        ok = flatten_first(vm, call, &flat);
+        x = flat;
+    }
+    ok = ok && repeat_along(vm, call, x, copies.tensor, (int)axis);
+    gr_release(vm, flat);
+    gr_release(vm, copies);
+    return ok;
+}
+
 /* ---- sorting what is no tensor ---------------------------------------------------------------- */
 
 typedef struct entry {
@@ -371,6 +458,8 @@ const gr_builtin gr_builtins_tensor[] = {
     GR_BUILTIN(expand, "x, shape = (), ...more", "x stretched to a shape by broadcasting, without a copy"),
     GR_BUILTIN(permute, "x, axes = (), ...more", "the axes in another order, without a copy"),
     GR_BUILTIN(tile, "x, reps, ...more", "x repeated as a whole along each axis"),
+    GR_BUILTIN(repeat, "x, n, axis = nil",
+               "each element n times in a row, or as often as n says of each; along `axis`, or flat"),
     GR_BUILTIN(sort, "x, axis = -1, descending = false, *, by = nil",
                "in ascending order: a tensor along `axis`, the items of a tuple (by what `by` gives of "
                "each), the characters of a string"),

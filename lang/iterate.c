@@ -10,7 +10,7 @@
 #include <stdio.h>
 
 static bool is_whole_range(const gr_range *r) {
-    return r->low == trunc(r->low) && r->step == trunc(r->step);
+    return r->low == trunc(r->low) && r->high == trunc(r->high) && r->step == trunc(r->step);
 }
 
 static bool range_count(gr_vm *vm, const gr_call *call, uint32_t i, const gr_range *r, size_t *out) {

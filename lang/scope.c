@@ -210,12 +210,24 @@ static void unknown_name(walker *w, const gr_name *name, gr_span span) {
                  name->text);
 }
 
+/* A function of the block that is called, or handed on, in front of its definition. (What another
+ * function does with it is seen when that runs.) */
+static void check_early(walker *w, const gr_variable *v, const gr_node *node) {
+    if (v->fn != w->fn || (v->flags & (GR_VAR_FN | GR_VAR_DEFINED)) != GR_VAR_FN) return;
+    const char *name = node->as.name->text;
+    gr_diagnostic *d =
+        COMPLAIN(w, GR_E_unknown_name, node->span, "`%s` is used before it is defined", name);
+    gr_diag_also(d, w->scope->source, v->span, "`%s` is defined here", name);
+    gr_diag_help(d, "move its definition up, in front of the first use");
+}
+
 /* A name that is read. Sets the node's slot for a local; for a global makes sure that there is one. */
 static void walk_name(walker *w, gr_node *node) {
     uint32_t index;
     gr_variable *v = find(w, node->as.name, &index);
     if (v) {
         check_hiding(w, v, node);
+        check_early(w, v, node);
         note_use(w, v, index, node);
         node->slot = index + 1;
         return;
@@ -359,11 +371,23 @@ static void declare_letters(walker *w, const gr_signature *sig, uint32_t fn) {
     }
 }
 
+static void check_letters(walker *w, const gr_node *pattern, uint32_t index) {
+    const gr_scope_fn *f = &w->scope->fns[index];
+    for (uint32_t k = 0; k < f->letter_count; k++) {
+        if (!pattern_binds(pattern, f->letters[k].name)) continue;
+        const char *name = f->letters[k].name->text;
+        gr_diagnostic *d = COMPLAIN(w, GR_E_repeated_name, pattern->span,
+                                    "`%s` is a parameter and a size in the signature", name);
+        gr_diag_help(d, "give the size another name, as in `[N]`");
+    }
+}
+
 static void walk_parameters(walker *w, const gr_fn *fn, uint32_t index) {
     for (uint32_t i = 0; i < fn->parameter_count; i++)
         declare_letters(w, fn->parameters[i].signature, index);
     declare_letters(w, fn->result, index);
     for (uint32_t i = 0; i < fn->parameter_count; i++) {
+        check_letters(w, fn->parameters[i].pattern, index);
         if (fn->parameters[i].fallback) walk(w, fn->parameters[i].fallback);
         declare_pattern(w, fn->parameters[i].pattern, 0, false);
     }

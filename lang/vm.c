@@ -186,10 +186,11 @@ static bool prepare_for(gr_vm *vm, gr_value *r) {
         }
         gr_replace(vm, &r[i], ad_number(r[i].num)); /* counters are not tracked */
     }
-    if (r[0].num == trunc(r[0].num) && r[2].num == trunc(r[2].num) && r[2].num != 0) return true;
-    gr_diagnostic *d = gr_raise(vm, GR_E_not_whole, "a range is run through in whole numbers");
-    gr_diag_help(d, "`linspace(start, stop, n)` makes numbers at equal distances");
-    return false;
+    if (r[2].num == 0) {
+        gr_raise(vm, GR_E_wrong_value, "the step of a range cannot be 0");
+        return false;
+    }
+    return gr_check_whole_range(vm, r[0].num, r[1].num, r[2].num);
 }
 
 static bool make_range(gr_vm *vm, gr_value *r, gr_value *to) {

@@ -159,13 +159,15 @@ static bool slice_bounds(gr_vm *vm, const gr_value *bounds, const gr_item *item,
         if (i < 2 && !(given[i] >= 0 && given[i] <= n))
             return bad_index(vm, what, bounds[k - 1].num, size);
     }
-    *step = has[2] ? (int64_t)given[2] : 1;
-    if (*step == 0) {
+    if (has[2] && given[2] == 0) {
         gr_raise(vm, GR_E_bad_index, "the step of a slice cannot be 0");
         return false;
     }
+    const double most = 0x1p40; /* beyond any size, and safe to add to a position */
+    *step = has[2] ? (int64_t)fmax(fmin(given[2], most), -most) : 1;
     *from = has[0] ? (int64_t)given[0] : *step > 0 ? 0 : (int64_t)size - 1;
     *to = has[1] ? (int64_t)given[1] : *step > 0 ? (int64_t)size : -1;
+    if (*step < 0 && *from == (int64_t)size) --*from; /* backwards from behind the last one */
     return true;
 }
 

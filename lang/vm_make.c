@@ -138,17 +138,18 @@ bool gr_unpack_record(gr_vm *vm, gr_value v, const gr_descriptor *d, gr_value *t
 
 /* ---- for -------------------------------------------------------------------------------------- */
 
-static bool range_is_whole(gr_vm *vm, const gr_range *r) {
-    if (r->low == trunc(r->low) && r->step == trunc(r->step)) return true;
+bool gr_check_whole_range(gr_vm *vm, double low, double high, double step) {
+    if (low == trunc(low) && high == trunc(high) && step == trunc(step)) return true;
     gr_diagnostic *d = gr_raise(vm, GR_E_not_whole, "a range is run through in whole numbers");
     gr_diag_help(d, "`linspace(start, stop, n)` makes numbers at equal distances");
     return false;
 }
 
 bool gr_iteration_begin(gr_vm *vm, gr_value v, gr_value *position) {
+    const gr_range *r = v.kind == GR_RANGE ? gr_as_range(v) : NULL;
     *position = ad_number(0);
     switch (v.kind) {
-    case GR_RANGE: return range_is_whole(vm, gr_as_range(v));
+    case GR_RANGE: return gr_check_whole_range(vm, r->low, r->high, r->step);
     case GR_TUPLE:
     case GR_RECORD:
     case GR_STRING:

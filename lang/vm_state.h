@@ -165,6 +165,8 @@ bool gr_get_index(gr_vm *vm, gr_value object, uint32_t n, const gr_item *items, 
 bool gr_set_item(gr_vm *vm, gr_value *place, gr_value index, gr_value v, uint32_t src);
 bool gr_set_path(gr_vm *vm, gr_value *place, const gr_target *target, gr_value *registers,
                  gr_value v, uint32_t src);
+/* A range that is run through: raises where a bound (inf aside) or the step is not whole. */
+bool gr_check_whole_range(gr_vm *vm, double low, double high, double step);
 bool gr_make_tensor(gr_vm *vm, uint32_t src, size_t count, const gr_value *items, gr_value *out);
 bool gr_unpack(gr_vm *vm, gr_value v, const gr_descriptor *d, uint32_t src, gr_value *to);
 bool gr_unpack_record(gr_vm *vm, gr_value v, const gr_descriptor *d, gr_value *to);

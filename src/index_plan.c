@@ -97,7 +97,8 @@ static ad_status slice_step(draft *d, const ad_index *ix, int64_t *step) {
     return AD_OK;
 }
 
-/* Backwards a slice begins at the last element, and an open end is before the first. */
+/* Backwards a slice begins at the last element, also from the bound behind it, and an open end is before
+ * the first. */
 static ad_status take_slice(draft *d, const ad_index *ix) {
     int64_t size = d->in->dims[d->axis], step, start, stop;
     ad_status s = slice_step(d, ix, &step);
@@ -107,9 +108,9 @@ static ad_status take_slice(draft *d, const ad_index *ix) {
     if (ix->has_start) s = position(d, "bound", ix->at, size, size, &start);
     if (s == AD_OK && ix->has_stop) s = position(d, "bound", ix->stop, size, size, &stop);
     if (s != AD_OK) return s;
+    if (step < 0 && start == size) start--;
     int64_t way = step > 0 ? stop - start : start - stop, by = step > 0 ? step : -step;
     int64_t count = way > 0 ? (way - 1) / by + 1 : 0;
-    if (count > 0 && start == size) return out_of_range(d, "bound", ix->at, size);
     d->start[d->axis] = count > 0 ? start : 0;
     bool asked = was_asked(d);
     s = add_axis(d, count, step, d->axis, asked);

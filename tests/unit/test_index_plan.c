@@ -87,7 +87,7 @@ Test(index_plan, counts_slices) {
         {upto(5), "[5]"}, {span(3, 1), "[0]"}, {by(all(), 2), "[3]"}, {by(span(0, 4), 2), "[2]"},
         {by(all(), -1), "[5]"}, {by(all(), -2), "[3]"}, {by(span(4, 0), -1), "[4]"},
         {by(span(-1, 1), -2), "[2]"}, {by(all(), 1e18), "[1]"}, {by(all(), -1e300), "[1]"},
-        {by(span(1, 3), -1), "[0]"}, {by(span(5, 5), -1), "[0]"}, {from(-5), "[5]"},
+        {by(span(5, 0), -1), "[4]"}, {by(span(5, 0), -2), "[2]"}, {by(span(1, 3), -1), "[0]"}, {by(span(5, 5), -1), "[0]"}, {from(-5), "[5]"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
         expect_type(&line, 1, &cases[i].ix, cases[i].want, 0);
@@ -98,8 +98,8 @@ Test(index_plan, names_what_is_out_of_range) {
     expect_error(&cube, LIST(at(0), at(-4)), 1, "index -4 is out of range for axis 1 of size 3");
     expect_error(&line, LIST(span(0, 9)), 0, "bound 9 is out of range for axis 0 of size 5");
     expect_error(&line, LIST(from(-6)), 0, "bound -6 is out of range for axis 0 of size 5");
-    expect_error(&line, LIST(by(span(5, 0), -1)), 0,
-                 "bound 5 is out of range for axis 0 of size 5");
+    expect_error(&line, LIST(by(span(6, 0), -1)), 0,
+                 "bound 6 is out of range for axis 0 of size 5");
     expect_error(&line, LIST(at(1e300)), 0, "index 1e300 is out of range for axis 0 of size 5");
 }
 
