@@ -141,12 +141,22 @@ static void track_local(gr_compiler *c, const gr_node *name, uint32_t reg) {
     gr_declare_local(c, name, reg);
 }
 
+static uint16_t ignored_items(gr_node_list list) {
+    uint32_t bits = 0;
+    for (uint32_t i = 0; i < list.count && i < 16; i++) {
+        int kind = list.items[i]->kind;
+        if (kind == GR_N_PATTERN_IGNORE || kind == GR_N_PLACEHOLDER) bits |= 1u << i;
+    }
+    return (uint16_t)bits;
+}
+
 static uint32_t unpack(gr_compiler *c, gr_node *pattern, uint32_t reg) {
     gr_node_list list = pattern->as.list;
     bool rest = list.count && list.items[list.count - 1]->kind == GR_N_PATTERN_REST;
     uint32_t d = gr_add_descriptor(c, (gr_descriptor){.kind = GR_D_UNPACK,
                                                       .count = list.count,
                                                       .flag = rest,
+                                                      .first_free = ignored_items(list),
                                                       .span = pattern->span});
     uint32_t first = c->fn->top;
     for (uint32_t i = 0; i < list.count; i++) gr_push_register(c, pattern->span);
@@ -398,6 +408,7 @@ static void assign_parts(gr_compiler *c, gr_node *target, uint32_t reg) {
     uint32_t d = gr_add_descriptor(c, (gr_descriptor){.kind = GR_D_UNPACK,
                                                       .count = list.count,
                                                       .flag = rest,
+                                                      .first_free = ignored_items(list),
                                                       .span = target->span});
     uint32_t first = c->fn->top;
     for (uint32_t i = 0; i < list.count; i++) gr_push_register(c, target->span);

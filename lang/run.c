@@ -85,7 +85,8 @@ void gr_vm_close(gr_vm *vm) {
 static void begin(gr_vm *vm) {
     gr_report_clear(&vm->report);
     vm->raised = vm->interrupted = vm->exiting = vm->has_answer = false;
-    vm->active_count = vm->recording_count = vm->muted = 0;
+    vm->active_count = vm->active_floor = vm->recording_count = vm->muted = 0;
+    vm->sealed = 0;
     ad_set_recording(vm->ctx, true);
 }
 

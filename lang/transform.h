@@ -48,6 +48,7 @@ void gr_traced_free(gr_vm *vm, gr_traced *t);
 bool gr_gradient_of(gr_vm *vm, gr_value f, gr_value wrt, uint32_t argc, const gr_value *args,
                     uint32_t src, gr_value *value, gr_value *out);
 
+bool gr_b_checkpoint(gr_vm *vm, gr_call *call);
 bool gr_b_custom_grad(gr_vm *vm, gr_call *call);
 bool gr_b_scan(gr_vm *vm, gr_call *call);
 bool gr_b_gradcheck(gr_vm *vm, gr_call *call);

@@ -76,9 +76,10 @@ static bool give_all(custom *k, gr_value d, gr_value *din) {
     return true;
 }
 
-static ad_status custom_pull(ad_ctx *ctx, void *user, const ad_value *dout, ad_value *din,
-                             bool record) {
+static ad_status custom_pull(ad_ctx *ctx, void *user, const ad_value *in, const ad_value *dout,
+                             ad_value *din, bool record) {
     custom *k = user;
+    (void)in;
     gr_vm *vm = k->vm;
     gr_flat copies = {0};
     gr_value dy, d;
@@ -99,7 +100,7 @@ static ad_status custom_pull(ad_ctx *ctx, void *user, const ad_value *dout, ad_v
     return ok ? AD_OK : AD_ERR_CALLBACK;
 }
 
-static const ad_callback custom_callback = {custom_pull, custom_free, "custom_grad"};
+static const ad_callback custom_callback = {.pull = custom_pull, .free = custom_free, .name = "custom_grad"};
 
 static bool flatten_args(gr_vm *vm, const gr_call *c, gr_flat *out) {
     *out = (gr_flat){0};

@@ -114,10 +114,10 @@ static gr_cell *cell_of(gr_frame *f, const gr_place *p) {
 
 /* Was it made inside the function of a derivative that is under way? */
 static bool made_inside(gr_vm *vm, gr_frame *f, const gr_place *p) {
-    if (!vm->active_count) return false;
+    if (vm->active_count <= vm->active_floor) return false;
     const gr_cell *cell = cell_of(f, p);
     uint64_t born = cell ? cell->born : p->access == GR_IN_GLOBAL ? 0 : f->born;
-    return born >= vm->active[0];
+    return born >= vm->active[vm->active_floor];
 }
 
 static bool remember(gr_vm *vm) {
@@ -254,9 +254,11 @@ static bool prepare(gr_vm *vm, uint32_t frame, const gr_target *t, gr_value v, u
     }
     const gr_cell *cell = cell_of(f, &t->place);
     const gr_global *g = cell ? NULL : &vm->globals[t->place.index];
+    /* A checkpoint that is run again makes no version of a param of the program. */
+    bool foreign = vm->muted && !cell;
     renewal r = {.name = t->place.name,
                  .ids = cell ? cell->params : g->params,
-                 .count = cell ? cell->param_count : g->param_count,
+                 .count = foreign ? 0 : cell ? cell->param_count : g->param_count,
                  .src = src,
                  .recorded = recorded};
     gr_value *place = gr_place_value(vm, f, &t->place);
@@ -307,7 +309,7 @@ bool gr_update_store(gr_vm *vm, gr_frame *frame, const gr_descriptor *d, gr_valu
     }
     for (uint32_t i = 0; i < d->count; i++) gr_release(vm, gr_take(&parts[i]));
     for (uint32_t i = 0; i < made; i++) {
-        if (ok && !d->targets[i].ignored && !(vm->muted && !made_inside(vm, &vm->frames[index], &d->targets[i].place)))
+        if (ok && !d->targets[i].ignored)
             store(vm, index, &d->targets[i], new[i], src);
         else
             gr_release(vm, new[i]);

@@ -130,8 +130,9 @@ static bool get_global(gr_vm *vm, uint32_t slot, gr_value *to) {
     return true;
 }
 
-static void set_global(gr_vm *vm, const gr_frame *f, uint32_t slot, gr_value *from, bool define) {
+static bool set_global(gr_vm *vm, const gr_frame *f, uint32_t slot, gr_value *from, bool define) {
     gr_global *g = &vm->globals[slot];
+    if (vm->sealed && !(f->proto->flags & GR_PROTO_TOP)) return gr_refuse_assignment(vm, g->name);
     gr_value v = (f->pc - 1)->flags & GR_KILL_A ? gr_take(from) : gr_retain(vm, *from);
     g->flags |= GR_GLOBAL_DEFINED;
     g->changed = src_of(f);
@@ -141,6 +142,7 @@ static void set_global(gr_vm *vm, const gr_frame *f, uint32_t slot, gr_value *fr
         g->param_count = 0;
     }
     gr_replace(vm, &g->value, v);
+    return true;
 }
 
 static bool make_closure(gr_vm *vm, const gr_frame *f, uint32_t index, gr_value *to) {
@@ -164,10 +166,12 @@ static bool load_cell(gr_vm *vm, gr_value cell, gr_value *to) {
     return true;
 }
 
-static void store_cell(gr_vm *vm, const gr_frame *f, gr_value cell, gr_value *from) {
+static bool store_cell(gr_vm *vm, const gr_frame *f, gr_value cell, gr_value *from) {
+    if (gr_as_cell(cell)->born < vm->sealed) return gr_refuse_assignment(vm, NULL);
     gr_value v = (f->pc - 1)->flags & GR_KILL_A ? gr_take(from) : gr_retain(vm, *from);
     gr_as_cell(cell)->changed = src_of(f);
     gr_replace(vm, &gr_as_cell(cell)->value, v);
+    return true;
 }
 
 static bool new_cell(gr_vm *vm, gr_value *v) {
@@ -323,10 +327,19 @@ static bool concat(gr_vm *vm, gr_value *parts, uint32_t count, gr_value *to) {
     return true;
 }
 
+/* Was it made before the checkpoint that runs? */
+static bool is_outside(const gr_vm *vm, const gr_frame *f, const gr_place *place) {
+    if (place->access == GR_IN_HELD_CELL)
+        return gr_as_cell(f->closure->held[place->index])->born < vm->sealed;
+    return place->access == GR_IN_HELD || place->access == GR_IN_GLOBAL;
+}
+
 static bool set_path(gr_vm *vm, gr_frame *f, const gr_target *t, gr_value *from) {
     gr_value *place = gr_place_value(vm, f, &t->place);
     uint32_t src = src_of(f);
     if (!place) return false;
+    if (vm->sealed && is_outside(vm, f, &t->place))
+        return gr_refuse_assignment(vm, t->place.name);
     if (t->place.access == GR_IN_GLOBAL) vm->globals[t->place.index].changed = src;
     return gr_set_path(vm, place, t, f->base, gr_take(from), src);
 }
@@ -607,13 +620,11 @@ dispatch:
         NEXT;
     }
     CASE(SETGLOBAL) : {
-        frame->pc = pc;
-        set_global(vm, frame, i->wide, A, false);
+        SLOW(set_global(vm, frame, i->wide, A, false));
         NEXT;
     }
     CASE(DEFGLOBAL) : {
-        frame->pc = pc;
-        set_global(vm, frame, i->wide, A, true);
+        SLOW(set_global(vm, frame, i->wide, A, true));
         NEXT;
     }
     CASE(GETHELD) : {
@@ -629,8 +640,7 @@ dispatch:
         NEXT;
     }
     CASE(SETCELL) : {
-        frame->pc = pc;
-        store_cell(vm, frame, frame->closure->held[i->b], A);
+        SLOW(store_cell(vm, frame, frame->closure->held[i->b], A));
         NEXT;
     }
     CASE(NEWCELL) : {
@@ -642,8 +652,7 @@ dispatch:
         NEXT;
     }
     CASE(SETLOCALCELL) : {
-        frame->pc = pc;
-        store_cell(vm, frame, *B, A);
+        SLOW(store_cell(vm, frame, *B, A));
         NEXT;
     }
     CASE(CLOSURE) : {

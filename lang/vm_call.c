@@ -426,6 +426,18 @@ gr_called gr_invoke(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descripto
     return call_native(vm, base, argc, d);
 }
 
+/* The call is the instruction in front; what takes its value apart is the next one. */
+bool gr_item_is_ignored(const gr_vm *vm, uint32_t item) {
+    if (!vm->frame_count || item >= 16) return false;
+    const gr_frame *f = &vm->frames[vm->frame_count - 1];
+    if (f->pc == f->proto->code || f->pc >= f->proto->code + f->proto->code_count) return false;
+    const gr_insn *call = f->pc - 1, *next = f->pc;
+    if (call->op != GR_I_CALL && call->op != GR_I_CALLG && call->op != GR_I_CALLX) return false;
+    if (next->op != GR_I_UNPACK) return false;
+    uint32_t reg = call->op == GR_I_CALLX ? f->proto->descriptors[call->wide].reg : call->a;
+    return next->a == reg && f->proto->descriptors[next->c].first_free >> item & 1;
+}
+
 /* ---- calls from C ----------------------------------------------------------------------------- */
 
 bool gr_call_function(gr_vm *vm, gr_value f, uint32_t count, const gr_value *args, gr_value *out) {

@@ -184,6 +184,19 @@ bool gr_catch_interrupt(gr_vm *vm) {
     return true;
 }
 
+bool gr_refuse_assignment(gr_vm *vm, const gr_name *name) {
+    gr_diagnostic *d =
+        name ? gr_raise(vm, GR_E_bad_transform,
+                        "`%s` is made outside of the checkpoint, whose function is run again later "
+                        "and must not change it", name->text)
+             : gr_raise(vm, GR_E_bad_transform,
+                        "this variable is made outside of the checkpoint, whose function is run "
+                        "again later and must not change it");
+    gr_diag_help(d, "let the function give the new value back, or use `:=`, which happens once and "
+                    "is not differentiated");
+    return false;
+}
+
 /* ---- what the core says ----------------------------------------------------------------------- */
 
 static gr_diagnostic_id id_of(ad_status status) {

@@ -89,8 +89,10 @@ struct gr_vm {
     /* transforms that are under way: when each began; their total so far */
     uint64_t *active;
     uint32_t active_count, active_room;
+    uint32_t active_floor; /* a checkpoint that is run again does not see those below */
     uint64_t begun;
-    uint32_t muted; /* inside recomputed checkpoints */
+    uint32_t muted;  /* inside recomputed checkpoints */
+    uint64_t sealed; /* `begun` of the innermost checkpoint: what is older is not assigned; 0: none */
 
     /* globals and code */
     gr_global *globals;
@@ -181,6 +183,11 @@ gr_diagnostic *gr_raise_passed(gr_vm *vm, const char *name, uint32_t position, g
                                const char *format, ...) GR_PRINTF(5, 6);
 /* The place of a variable in the frame on top. */
 gr_value *gr_place_value(gr_vm *vm, gr_frame *frame, const gr_place *place);
+
+/* Is item i of the tuple that the running call will give ignored by the pattern that takes it? */
+bool gr_item_is_ignored(const gr_vm *vm, uint32_t item);
+/* Inside checkpoint: `=` to a variable from outside; raised. */
+bool gr_refuse_assignment(gr_vm *vm, const gr_name *name);
 
 /* ---- variables that are tracked (update.c) */
 bool gr_make_param(gr_vm *vm, gr_frame *frame, const gr_place *place, gr_value v, uint32_t src);

@@ -384,11 +384,17 @@ ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uin
 bool ad_is_elementwise(ad_ctx *ctx, ad_value y, ad_value leaf);
 
 /* A block of computation with a backward rule of the host's. `pull` gets one cotangent an output
- * (zeros where none arrived) and gives one an input, tracked if `record`. */
+ * (zeros where none arrived) and gives one an input, tracked if `record`; `push` gets one tangent an
+ * input and gives one an output. Without `push` forward mode uses the transpose of `pull`. `in` are
+ * the inputs, tracked if `record`; the entry keeps their storage only if `inputs`, else `in` is NULL. */
 typedef struct ad_callback {
-    ad_status (*pull)(ad_ctx *ctx, void *user, const ad_value *dout, ad_value *din, bool record);
+    ad_status (*pull)(ad_ctx *ctx, void *user, const ad_value *in, const ad_value *dout,
+                      ad_value *din, bool record);
+    ad_status (*push)(ad_ctx *ctx, void *user, const ad_value *in, const ad_value *tangent,
+                      ad_value *dout, bool record);
     void (*free)(ad_ctx *ctx, void *user);
     const char *name;
+    bool inputs;
 } ad_callback;
 /* `values` are the outputs, computed by the host; `out` gets them tracked. `user` is taken over in any
  * case: by the entry, or freed at once where nothing is tracked or the call fails. */
@@ -406,6 +412,13 @@ typedef struct ad_mark {
 } ad_mark;
 ad_mark ad_tape_mark(ad_ctx *ctx);
 void ad_rewind(ad_ctx *ctx, ad_mark mark);
+/* Rewinds if no value holds an entry made since; says whether. */
+bool ad_rewind_unheld(ad_ctx *ctx, ad_mark mark);
+/* What `y` depends on that was made before the mark, each entry once; returns how many there are, of
+ * which the first `room` are in `nodes`. `closed` turns false where that is not all there is to say:
+ * a parameter was made since, or a value without a past was met. */
+size_t ad_boundary(ad_ctx *ctx, ad_mark mark, int ny, const ad_value *y, uint32_t *nodes,
+                   size_t room, bool *closed);
 
 /* ---- looking at the tape ------------------------------------------------------------------ */
 

@@ -278,11 +278,13 @@ static ad_status transpose_twice(forward *f, const tape_entry *e, const ad_value
     const ad_payload *p = e->payload;
     ad_ctx *ctx = f->ctx;
     size_t bytes = (size_t)p->nin * sizeof(ad_value);
-    ad_value *din = ad_mem_get(ctx, 2 * bytes), *seed = din + p->nin;
+    ad_value *din = ad_mem_get(ctx, 3 * bytes), *seed = din + p->nin;
     if (!din) return AD_ERR_MEMORY;
     for (int i = 0; i < p->nin; i++) din[i] = ad_number(0);
     bool was = ad_set_recording(ctx, true);
-    ad_status st = p->callback->pull(ctx, p->user, u, din, true);
+    ad_value *in = p->callback->inputs ? seed + p->nin : NULL;
+    for (int i = 0; in && i < p->nin; i++) in[i] = ad_saved_value(e, i, true);
+    ad_status st = p->callback->pull(ctx, p->user, in, u, din, true);
     int n = 0;
     for (int i = 0; st == AD_OK && i < p->nin; i++) {
         const ad_value *t = tangent_slot(f, p->in[i]);
@@ -302,12 +304,50 @@ static ad_status transpose_twice(forward *f, const tape_entry *e, const ad_value
     }
     for (int i = 0; i < p->nin; i++) ad_release(ctx, din[i]);
     ad_set_recording(ctx, was);
-    ad_mem_put(ctx, din, 2 * bytes);
+    ad_mem_put(ctx, din, 3 * bytes);
+    return st;
+}
+
+/* The host knows the way forward. Inputs without a tangent have zeros. */
+static ad_status push_callback(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_payload *p = e->payload;
+    ad_ctx *ctx = f->ctx;
+    size_t each = 2 * sizeof(ad_value), bytes = p->nin * each + p->nout * (each + sizeof(bool));
+    ad_value *in = ad_mem_get(ctx, bytes);
+    if (!in) return AD_ERR_MEMORY;
+    ad_value *tan = in + p->nin, *out = tan + p->nin;
+    bool *given = (bool *)(out + 2 * p->nout);
+    ad_status st = AD_OK;
+    int made = 0;
+    for (; made < p->nin && st == AD_OK; made++) {
+        const ad_value *t = tangent_slot(f, p->in[made]);
+        ad_type type;
+        ad_payload_type(p, made, &type);
+        in[made] = ad_saved_value(e, made, f->record);
+        if (t) tan[made] = ad_retain(ctx, *t);
+        else st = ad_zeros_of(ctx, &type, &tan[made]);
+    }
+    if (st != AD_OK) made--;
+    for (int k = 0; k < p->nout; k++) out[k] = ad_number(0);
+    if (st == AD_OK) st = p->callback->push(ctx, p->user, in, tan, out, f->record);
+    for (int k = 0; k < p->nout && st == AD_OK; k++) {
+        ad_value fitted = out[k];
+        out[k] = ad_number(0);
+        st = fit(f, e, k, fitted, &fitted);
+        given[k] = st == AD_OK;
+        if (st == AD_OK) out[k] = fitted;
+    }
+    if (st == AD_OK) st = keep_results(f, node, p->nout, given, out);
+    else
+        for (int k = 0; k < p->nout; k++) ad_release(ctx, out[k]);
+    for (int i = 0; i < made; i++) ad_release(ctx, tan[i]);
+    ad_mem_put(ctx, in, bytes);
     return st;
 }
 
 static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
     const ad_payload *p = e->payload;
+    if (p->callback->push) return push_callback(f, node, e);
     size_t each = sizeof(ad_value) + sizeof(bool), bytes = (size_t)p->nout * (sizeof(ad_value) + each);
     ad_value *u = ad_mem_get(f->ctx, bytes), *out = u + p->nout;
     if (!u) return AD_ERR_MEMORY;

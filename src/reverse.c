@@ -435,16 +435,19 @@ static ad_status zeros_for(ad_sweep *s, const tape_entry *e, const ad_value *adj
 
 static ad_status back_custom(ad_sweep *s, const tape_entry *e, const ad_value *adj, const bool *has) {
     ad_payload *p = e->payload;
-    size_t bytes = (size_t)(p->nin + p->nout) * sizeof(ad_value);
-    ad_value *dout = ad_mem_get(s->ctx, bytes), *din = dout + p->nout;
+    size_t bytes = (size_t)(2 * p->nin + p->nout) * sizeof(ad_value);
+    ad_value *dout = ad_mem_get(s->ctx, bytes), *din = dout + p->nout, *in = din + p->nin;
     if (!dout) return AD_ERR_MEMORY;
     ad_status st = zeros_for(s, e, adj, has, dout);
     if (st != AD_OK) {
         ad_mem_put(s->ctx, dout, bytes);
         return st;
     }
-    for (int i = 0; i < p->nin; i++) din[i] = ad_number(0);
-    st = p->callback->pull(s->ctx, p->user, dout, din, s->record);
+    for (int i = 0; i < p->nin; i++) {
+        in[i] = ad_saved_value(e, i, s->record);
+        din[i] = ad_number(0);
+    }
+    st = p->callback->pull(s->ctx, p->user, p->callback->inputs ? in : NULL, dout, din, s->record);
     for (int k = 0; k < p->nout; k++) ad_release(s->ctx, dout[k]);
     for (int i = 0; i < p->nin; i++) {
         if (st == AD_OK) st = give_operand(s, e, i, din[i]);
@@ -457,13 +460,6 @@ static ad_status back_custom(ad_sweep *s, const tape_entry *e, const ad_value *a
 /* ---- gradients inside gradients ----------------------------------------------------------- */
 
 static ad_status walk_stretch(ad_sweep *s, ad_mark mark);
-
-static bool stretch_is_free(const ad_tape *t, ad_mark mark) {
-    for (const ad_segment *g = t->last; g && g->seq >= mark.sequence; g = g->prev)
-        for (uint32_t i = g->seq == mark.sequence ? mark.node : 0; i < g->used; i++)
-            if (g->e[i].op != E_FREE && g->e[i].held) return false;
-    return true;
-}
 
 static ad_status seed_stretch(ad_sweep *s, int nout, const ad_value *out, uint32_t src,
                               const ad_value *adj, const bool *has) {
@@ -488,7 +484,7 @@ static ad_status back_gradient(ad_sweep *s, const tape_entry *e, const ad_value 
         if (st == AD_OK) st = walk_stretch(s, mark);
         ad_sweep_forget(s, mark);
         for (int k = 0; k < nout; k++) ad_release(ctx, out[k]);
-        if (!s->record && stretch_is_free(ctx->tape, mark)) ad_rewind(ctx, mark);
+        if (!s->record) ad_rewind_unheld(ctx, mark);
     }
     ad_mem_put(ctx, out, (size_t)nout * sizeof *out);
     return st;

@@ -397,6 +397,14 @@ void ad_rewind(ad_ctx *ctx, ad_mark mark) {
     if (t->last && t->last->seq == mark.sequence) drop_entries(ctx, t->last, mark.node);
 }
 
+bool ad_rewind_unheld(ad_ctx *ctx, ad_mark mark) {
+    for (const ad_segment *g = ctx->tape->last; g && g->seq >= mark.sequence; g = g->prev)
+        for (uint32_t i = g->seq == mark.sequence ? mark.node : 0; i < g->used; i++)
+            if (g->e[i].op != E_FREE && g->e[i].held) return false;
+    ad_rewind(ctx, mark);
+    return true;
+}
+
 ad_tape_stats ad_tape_statistics(const ad_ctx *ctx) {
     const ad_tape *t = ctx->tape;
     return (ad_tape_stats){t->recorded + t->since, t->alive + t->since, t->segments, t->collections};
