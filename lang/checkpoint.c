@@ -14,7 +14,7 @@
 
 /* ---- running again ---------------------------------------------------------------------------- */
 
-static bool make_leaves(gr_vm *vm, uint32_t count, const ad_value *in, uint32_t src, gr_flat *out) {
+bool gr_make_leaves(gr_vm *vm, uint32_t count, const ad_value *in, uint32_t src, gr_flat *out) {
     *out = (gr_flat){.owned = true};
     if (!gr_proto_grow(vm, &out->items, &out->room, count + 1, sizeof *out->items)) return false;
     for (; out->count < count; out->count++)
@@ -55,7 +55,7 @@ bool gr_same_result(gr_vm *vm, const gr_flat *now, uint32_t count, const ad_type
 static bool run_again(gr_vm *vm, gr_checkpoint *k, const ad_value *in, rerun *r) {
     gr_replay replay;
     *r = (rerun){.value = gr_nil()};
-    if (!make_leaves(vm, k->snapshot.input_count, in, k->src, &r->inputs) ||
+    if (!gr_make_leaves(vm, k->snapshot.input_count, in, k->src, &r->inputs) ||
         !gr_replay_begin(vm, &k->snapshot, r->inputs.items, &replay))
         return false;
     const gr_value *roots = gr_as_tuple(replay.roots)->items;

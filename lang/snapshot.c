@@ -94,7 +94,9 @@ static bool take_leaf(copier *c, gr_value v, gr_value *out) {
     *out = gr_absent();
     out->flags = 1;
     out->num = s->leaf_count;
-    s->leaves[s->leaf_count++] = (gr_saved_leaf){.value = gr_retain(c->vm, v), .at = -1};
+    s->leaves[s->leaf_count++] = (gr_saved_leaf){.value = gr_retain(c->vm, v),
+                                                   .entry = ad_entry_of(c->vm->ctx, v),
+                                                   .at = -1};
     return true;
 }
 
@@ -290,7 +292,7 @@ bool gr_snapshot_settle(gr_snapshot *s, size_t count, const uint32_t *nodes) {
     for (size_t k = 0; k < count; k++) {
         bool any = false;
         for (uint32_t i = 0; i < s->leaf_count; i++) {
-            if (s->leaves[i].value.node != nodes[k]) continue;
+            if (s->leaves[i].entry != nodes[k]) continue;
             s->leaves[i].at = s->input_count;
             any = true;
         }

@@ -21,7 +21,8 @@ typedef struct gr_saved_global {
 /* A tracked value that was met: an input, or a constant where at < 0. */
 typedef struct gr_saved_leaf {
     gr_value value; /* owned; tracked until the snapshot is settled */
-    int64_t at;     /* index among the inputs */
+    uint32_t entry;
+    int64_t at; /* index among the inputs */
 } gr_saved_leaf;
 
 typedef struct gr_snapshot {

@@ -487,7 +487,7 @@ const gr_builtin gr_builtins_transform[] = {
     GR_BUILTIN(custom_grad, "f", "f gives (y, pull); pull(dy) is its backward rule"),
     GR_BUILTIN(checkpoint, "f",
                "as f, but what it computes on the way is computed again in the backward sweep"),
-    GR_BUILTIN(scan, "step, h0, xs, *, truncate = 0",
+    GR_BUILTIN(scan, "step, h0, xs, *, checkpoint = nil, truncate = 0",
                "(h, hs): the fold h = step(h, x) over the first axis, and every h"),
     GR_BUILTIN(gradcheck, "f, x, *, tolerance = 1e-6",
                "compares the gradient of f with central differences"),

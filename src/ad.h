@@ -414,6 +414,8 @@ ad_mark ad_tape_mark(ad_ctx *ctx);
 void ad_rewind(ad_ctx *ctx, ad_mark mark);
 /* Rewinds if no value holds an entry made since; says whether. */
 bool ad_rewind_unheld(ad_ctx *ctx, ad_mark mark);
+/* The entry that stands for `v` as an operand from now on, 0 without memory. */
+uint32_t ad_entry_of(ad_ctx *ctx, ad_value v);
 /* What `y` depends on that was made before the mark, each entry once; returns how many there are, of
  * which the first `room` are in `nodes`. `closed` turns false where that is not all there is to say:
  * a parameter was made since, or a value without a past was met. */

@@ -72,6 +72,8 @@ static bool stands_alone(const tape_entry *e) {
     return e->op == E_LEAF && e->b && e->held;
 }
 
+uint32_t ad_entry_of(ad_ctx *ctx, ad_value v) { return v.node ? ad_operand(ctx, v) : 0; }
+
 size_t ad_boundary(ad_ctx *ctx, ad_mark mark, int ny, const ad_value *y, uint32_t *nodes,
                    size_t room, bool *closed) {
     ad_tape *t = ctx->tape;
