@@ -434,8 +434,7 @@ bool gr_item_is_ignored(const gr_vm *vm, uint32_t item) {
     const gr_insn *call = f->pc - 1, *next = f->pc;
     if (call->op != GR_I_CALL && call->op != GR_I_CALLG && call->op != GR_I_CALLX) return false;
     if (next->op != GR_I_UNPACK) return false;
-    uint32_t reg = call->op == GR_I_CALLX ? f->proto->descriptors[call->wide].reg : call->a;
-    return next->a == reg && f->proto->descriptors[next->c].first_free >> item & 1;
+    return next->a == call->a && f->proto->descriptors[next->c].first_free >> item & 1;
 }
 
 /* ---- calls from C ----------------------------------------------------------------------------- */

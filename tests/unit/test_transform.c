@@ -2,6 +2,9 @@
 /* Params, updates and transforms: values known in closed form, and the errors that replace silence. */
 #include "vm.h"
 
+#include <signal.h>
+#include <sys/time.h>
+
 Test(transform, derivatives_of_values) {
     EXAMPLES({"param x = 3; let y = x ^ 2 * 2; ∂y/∂x", "12"}, {"param x = 3; let y = x ^ 3; ∂(∂y/∂x)/∂x", "18"},
              {"param p = {W: [1, 2], b: 3}; let E = sum(p.W) * p.b; ∂E/∂p", "{W: [3, 3], b: 3}"},
@@ -49,7 +52,66 @@ Test(transform, rules_of_ones_own) {
 Test(transform, scan) {
     EXAMPLES({"let (h, hs) = scan(fn(h, x) = h + x, 0, [1, 2, 3]); (h, hs)", "(6, [1, 3, 6])"},
              {"(∇(fn(w) = scan(fn(h, x) = h * w + x, 0, [1, 1, 1])[0]))(2)", "5"},
-             {"scan(fn(h, x) = [h, x], 0, [1, 2])", "step 0 of `scan` gives a state of another shape than it got"});
+             {"scan(fn(h, x) = [h, x], 0, [1, 2])", "step 0 of `scan` gives a state that is [2], but got a number"});
+}
+
+Test(transform, checkpoints) {
+    EXAMPLES({"param w = [1, 2]; let k = 3; let E = checkpoint(fn(x) = sum(x ^ k))(w); (∂E/∂w, hessian(checkpoint(fn(x) = sum(x ^ k)))(w))",
+              "([3, 12], [[ 6,  0],\n [ 0, 12]])"},
+             {"fn f(x) { let c = x * 2; fn g(y) = if y > 3 { g(y - 1) } else { c * y }; checkpoint(fn(z) = g(z) * c)(x) }; (f'(5), f''(5))",
+              "(220, 104)"},
+             {"checkpoint(fn(x) = x @ [1, 2])([1])", "`x @ [1, 2]`: multiplies [1] by [2]; 1 must equal 2"},
+             {"let k = 0; fn f(x) { k = k + 1; x }; checkpoint(f)(2)",
+              "`k` is made outside of the checkpoint, whose function is run again later and must not change it"},
+             {"fn f() { let k = 0; checkpoint(fn(x) { k = k + 1; x })(2) }; f()",
+              "this variable is made outside of the checkpoint, whose function is run again later and must not change it"},
+             {"param w = 2; let t = 0; let f = checkpoint(custom_grad(fn(x) = (x ^ 2, fn(d) = [d, d]))); ∂f(w)/∂w",
+              "the pullback gives a cotangent of shape [2] for an argument of shape []"});
+}
+
+Test(transform, folds_with_checkpoints) {
+    EXAMPLES({"fn f(k) = ∇(fn(w) { let (h, _) = scan(fn(h, x) = h * w + x, w, ones(9), checkpoint = k); h }); (f(2)(1), f(\"auto\")(1), f(nil)(1))",
+              "(46, 46, 46)"},
+             {"let (h, hs) = scan(fn(h, x) = h + x, 0, [1, 2, 3], checkpoint = 2); (h, hs)", "(6, [1, 3, 6])"},
+             {"jvp(fn(w) = scan(fn(h, x) = h * w + x, w, [w, w], checkpoint = 1)[1], 2, 1)", "([6, 14], [5, 17])"},
+             {"param w = 2; let (h, _) = scan(fn(h, x) = if x > 2 { custom_grad(fn(y) = (y, fn(d) = [d]))(h) } else { h * w }, w, [1, 2, 3], checkpoint = 1); ∂h/∂w",
+              "the pullback gives a cotangent of shape [1] for an argument of shape []"});
+}
+
+/* An interrupt while steps are run again: everything is as it was, and works. */
+static volatile sig_atomic_t *interrupt_flag;
+static void on_alarm(int signal) {
+    (void)signal;
+    *interrupt_flag = 1;
+}
+
+static void run_for_a_moment(machine *m, const char *text) {
+    struct itimerval soon = {.it_value = {.tv_usec = 30000}}, never = {0};
+    interrupt_flag = ad_interrupt_flag(m->ctx);
+    signal(SIGALRM, on_alarm);
+    setitimer(ITIMER_REAL, &soon, NULL);
+    cr_expect_eq(machine_run(m, text), GR_INTERRUPTED, "%s is not interrupted", text);
+    setitimer(ITIMER_REAL, &never, NULL);
+    *interrupt_flag = 0;
+}
+
+Test(transform, interrupted_sweeps) {
+    machine m;
+    machine_open(&m);
+    machine_expect(&m, "param w = 0.5; let k = 1; let xs = ones(20); let (turns, slow) = (20, false)\n"
+                       "fn step(h, x) { if slow { while true { turns := turns + 1 } }; h * w + k * x }\n"
+                       "let (h, _) = scan(step, w, xs, checkpoint = 3)\n"
+                       "let c = checkpoint(fn(x) = step(x, 1))(w); seed(1); let r = rand(); seed(1)\n"
+                       "let (a, b) = (∂h/∂w, ∂c/∂w); (c, b)", "(1.25, 1)");
+    machine_expect(&m, "fn stuck(x) = custom_grad(fn(x) = (x, fn(d) { while true { k := k }; d }))(x)\n"
+                       "let d = checkpoint(fn(x) = stuck(x * w))(w)\n"
+                       "let (g, _) = scan(fn(h, x) = stuck(h * w), w, xs, checkpoint = 3); (d, k)", "(0.25, 1)");
+    run_for_a_moment(&m, "∂d/∂w");
+    run_for_a_moment(&m, "∂g/∂w");
+    machine_expect(&m, "(same((∂h/∂w, ∂c/∂w), (a, b)), rand() == r, k)", "(true, true, 1)");
+    machine_expect(&m, "print(1); k = 2; fn f(x) { k := k + x; k }; f(1)", "3");
+    cr_expect_str_eq(m.printed.text ? m.printed.text : "", "1\n");
+    machine_close(&m);
 }
 
 Test(transform, elementwise_functions_follow_redefinition) {
