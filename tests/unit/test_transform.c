@@ -60,7 +60,7 @@ Test(transform, checkpoints) {
               "([3, 12], [[ 6,  0],\n [ 0, 12]])"},
              {"fn f(x) { let c = x * 2; fn g(y) = if y > 3 { g(y - 1) } else { c * y }; checkpoint(fn(z) = g(z) * c)(x) }; (f'(5), f''(5))",
               "(220, 104)"},
-             {"checkpoint(fn(x) = x @ [1, 2])([1])", "`x @ [1, 2]`: multiplies [1] by [2]; 1 must equal 2"},
+             {"checkpoint(fn(x) = x @ [1, 2])([1])", "`x @ [1, 2]` multiplies [1] by [2]; 1 must equal 2"},
              {"let k = 0; fn f(x) { k = k + 1; x }; checkpoint(f)(2)",
               "`k` is made outside of the checkpoint, whose function is run again later and must not change it"},
              {"fn f() { let k = 0; checkpoint(fn(x) { k = k + 1; x })(2) }; f()",
