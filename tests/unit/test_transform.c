@@ -56,8 +56,8 @@ Test(transform, scan) {
 }
 
 Test(transform, checkpoints) {
-    EXAMPLES({"param w = [1, 2]; let k = 3; let E = checkpoint(fn(x) = sum(x ^ k))(w); (∂E/∂w, hessian(checkpoint(fn(x) = sum(x ^ k)))(w))",
-              "([3, 12], [[ 6,  0],\n [ 0, 12]])"},
+    EXAMPLES({"param w = [1, 2]; let k = 3; let E = checkpoint(fn(x) = sum(x ^ k))(w); same((∂E/∂w, hessian(checkpoint(fn(x) = sum(x ^ k)))(w)), ([3, 12], [[6, 0], [0, 12]]))",
+              "true"},
              {"fn f(x) { let c = x * 2; fn g(y) = if y > 3 { g(y - 1) } else { c * y }; checkpoint(fn(z) = g(z) * c)(x) }; (f'(5), f''(5))",
               "(220, 104)"},
              {"checkpoint(fn(x) = x @ [1, 2])([1])", "`x @ [1, 2]` multiplies [1] by [2]; 1 must equal 2"},
