@@ -5,6 +5,7 @@
  * back before the end, since what a gradient on the way unrolls into refers to all of them. An entry
  * of several results keeps theirs together in its own slot, where each OUT finds its part, also one
  * that was made later for a rule of a recorded sweep. */
+#include "shape.h"
 #include "sweep.h"
 
 #include <string.h>
@@ -107,6 +108,14 @@ static ad_status push_scalar(forward *f, uint32_t node, const tape_entry *e) {
 static ad_status fit(forward *f, const tape_entry *e, int k, ad_value v, ad_value *out) {
     ad_type type;
     ad_payload_type(e->payload, e->payload->nin + k, &type);
+    if (v.kind == AD_TENSOR && type.rank && !ad_dims_same(v.tensor->rank, v.tensor->dims, type.rank, type.dims)) {
+        ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = type.rank, .ints = type.dims}};
+        ad_value wide;
+        ad_status st = ad_apply(f->ctx, AD_OPID_expand, e->src, 1, &v, args, &wide);
+        ad_release(f->ctx, v);
+        if (st != AD_OK) return st;
+        v = wide;
+    }
     return ad_conform(f->ctx, e->src, v, &type, out);
 }
 
