@@ -104,7 +104,8 @@ static ad_status push_scalar(forward *f, uint32_t node, const tape_entry *e) {
     return sum.head == AD_ABSENT_HEAD ? AD_OK : set_tangent(f, node, sum);
 }
 
-/* A tangent of the result's shape: broadcasting may have left it smaller. */
+/* A tangent of the result's shape and dtype. It may be smaller: what was stretched to that shape had none
+ * (`c - mean(x, keep = true)` of a constant c). Takes `v` over. */
 static ad_status fit(forward *f, const tape_entry *e, int k, ad_value v, ad_value *out) {
     ad_type type;
     ad_payload_type(e->payload, e->payload->nin + k, &type);

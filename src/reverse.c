@@ -195,6 +195,9 @@ static double sabotaged(const ad_ctx *ctx, const tape_entry *e, double partial) 
                                                    : partial * ctx->sabotage_factor;
 }
 
+/* A scalar `where` keeps its two branches and which of them it took. */
+static double chosen(const tape_entry *e, int k) { return (k == 1) == !!(e->flags & F_OLD) ? 1 : 0; }
+
 static bool back_general(ad_sweep *s, ad_page *p, const tape_entry *e, double g) {
     const ad_tape *t = s->ctx->tape;
     double a = number_at(t, e->a), b = number_at(t, e->b);
@@ -203,7 +206,7 @@ static bool back_general(ad_sweep *s, ad_page *p, const tape_entry *e, double g)
         if (!ad_needed(s, x)) continue;
         double d = g;
         if (g != 0) {
-            double partial = ad_scalar_partial(e->op, k, a, b, 0, e->num);
+            double partial = e->op == AD_OP_WHERE ? chosen(e, k) : ad_scalar_partial(e->op, k, a, b, 0, e->num);
             d = g * sabotaged(s->ctx, e, partial);
             if (ad_passed_over(e->op, k, a, b, partial, g)) d = 0;
         }

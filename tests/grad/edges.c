@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* edges.c - elementwise rows at edge values. What is computed on the way of numbers is the reference
- * for all others; what it must be itself is said by the declared points of the table and by the
- * golden values. */
+/* edges.c - elementwise rows at edge values. What is computed on the way of numbers is the
+ * reference for all others; what it must be itself is said by the declared points of the table and
+ * by the golden values. */
 #include "edges.h"
 
 #include <math.h>
@@ -9,10 +9,12 @@
 #include <string.h>
 
 void edges_fail(edges_result *r, const char *what, double got, double expected) {
-    if (!r->failures++) snprintf(r->why, sizeof r->why, "%.300s: got %.17g, expected %.17g", what, got, expected);
+    if (!r->failures++)
+        snprintf(r->why, sizeof r->why, "%.300s: got %.17g, expected %.17g", what, got, expected);
 }
 
-static const double edge[] = {0.0, -0.0, 1, -1, 0.5, 2, -3, 1e-300, 1e300, -1e300, INFINITY, -INFINITY, NAN};
+static const double edge[] = {0.0,    -0.0,  1,      -1,       0.5,       2,  -3,
+                              1e-300, 1e300, -1e300, INFINITY, -INFINITY, NAN};
 enum { EDGES = sizeof edge / sizeof *edge, MOST = EDGES * EDGES * EDGES, OPERANDS = 3 };
 
 /* What one way gives at one point. Second: the derivative of the sum of the partials. */
@@ -64,7 +66,8 @@ static void read_into(ad_value v, double *at, size_t step) {
         return;
     }
     ad_tensor_read(v.tensor, x);
-    for (int64_t i = 0; i < v.tensor->size; i++) *(double *)(void *)((char *)at + (size_t)i * step) = x[i];
+    for (int64_t i = 0; i < v.tensor->size; i++)
+        *(double *)(void *)((char *)at + (size_t)i * step) = x[i];
 }
 
 static ad_status second_reverse(const way *w, const ad_value *outer, ad_value *grad, answers *a) {
@@ -125,7 +128,8 @@ static bool alike(double a, double b) {
     return a == b || fabs(a - b) <= 1e-14 * fmax(fabs(a), fabs(b));
 }
 
-static void compare_one(edges_result *r, const way *w, int point, const char *what, double got, double expected) {
+static void compare_one(edges_result *r, const way *w, int point, const char *what, double got,
+                        double expected) {
     char text[300];
     r->points++;
     if (alike(got, expected)) return;
@@ -134,15 +138,16 @@ static void compare_one(edges_result *r, const way *w, int point, const char *wh
     edges_fail(r, text, got, expected);
 }
 
-/* An infinite adjoint that meets a partial of 0 is nan, and so is an infinite tangent; the two come to
- * the factors of a second derivative from opposite ends, so one may be nan, or underflow to 0, where
- * the other does not. */
+/* An infinite adjoint that meets a partial of 0 is nan, and so is an infinite tangent; the two come
+ * to the factors of a second derivative from opposite ends, so one may be nan, or underflow to 0,
+ * where the other does not. */
 static bool other_end(double got, double expected) {
     bool underflow = (got == 0 || expected == 0) && fabs(got + expected) < 1e-290;
     return isnan(got) != isnan(expected) || underflow;
 }
 
-static void compare(edges_result *r, const way *w, const char *name, const answers *got, const answers *expected) {
+static void compare(edges_result *r, const way *w, const char *name, const answers *got,
+                    const answers *expected) {
     char what[100];
     for (int i = 0; i < combinations(w->n); i++) {
         snprintf(what, sizeof what, "value %s", name);
@@ -152,8 +157,10 @@ static void compare(edges_result *r, const way *w, const char *name, const answe
             compare_one(r, w, i, what, got[i].partial[k], expected[i].partial[k]);
             snprintf(what, sizeof what, "second partial %d %s", k, name);
             double second = expected[i].second[k];
-            if (w->forward && other_end(got[i].second[k], second)) r->refused++;
-            else compare_one(r, w, i, what, got[i].second[k], second);
+            if (w->forward && other_end(got[i].second[k], second))
+                r->refused++;
+            else
+                compare_one(r, w, i, what, got[i].second[k], second);
         }
     }
 }
@@ -197,7 +204,8 @@ void edges_elementwise(ad_ctx *ctx, ad_op op, edges_result *r) {
         w.forward = kind & 1;
         memset(other, 0, bytes);
         (kind & 2 ? run_tensor : run_numbers)(w, other, r);
-        compare(r, &w, kind & 2 ? w.forward ? "of a tensor, forward" : "of a tensor" : "forward", other, reference);
+        compare(r, &w, kind & 2 ? w.forward ? "of a tensor, forward" : "of a tensor" : "forward",
+                other, reference);
     }
     w.factor = 0;
     for (int kind = 0; kind < 4; kind++) {

@@ -34,7 +34,8 @@ static void add_to(outcome *o, ad_value v) {
 }
 
 static bool same_shape(ad_value a, ad_value b) {
-    if (a.kind != AD_TENSOR || b.kind != AD_TENSOR) return a.kind != AD_TENSOR && b.kind != AD_TENSOR;
+    if (a.kind != AD_TENSOR || b.kind != AD_TENSOR)
+        return a.kind != AD_TENSOR && b.kind != AD_TENSOR;
     const ad_tensor *s = a.tensor, *t = b.tensor;
     return s->rank == t->rank && memcmp(s->dims, t->dims, t->rank * sizeof(int64_t)) == 0;
 }
@@ -98,15 +99,18 @@ static ad_status outcome_of(const domain_call *c, int result, bool tangent, outc
 }
 
 /* The first `values` numbers may differ by rounding of the largest one. */
-static void compare(edges_result *r, const char *what, const outcome *got, const outcome *expected, double within) {
+static void compare(edges_result *r, const char *what, const outcome *got, const outcome *expected,
+                    double within) {
     double top = 0;
-    if (got->count != expected->count) edges_fail(r, what, (double)got->count, (double)expected->count);
+    if (got->count != expected->count)
+        edges_fail(r, what, (double)got->count, (double)expected->count);
     for (int64_t i = 0; i < expected->count; i++)
         if (isfinite(expected->x[i])) top = fmax(top, fabs(expected->x[i]));
     for (int64_t i = 0; i < expected->count; i++) {
         double a = got->x[i], b = expected->x[i];
         r->points++;
-        if (isnan(b) ? !isnan(a) : !(a == b || fabs(a - b) <= within * fmax(1, top))) edges_fail(r, what, a, b);
+        if (isnan(b) ? !isnan(a) : !(a == b || fabs(a - b) <= within * fmax(1, top)))
+            edges_fail(r, what, a, b);
     }
 }
 
@@ -150,13 +154,16 @@ static ad_value one_replaced(ad_ctx *ctx, ad_value v, bool symmetric, int layout
         ad_release(ctx, own);
         domain_symmetric(ctx, v, &own);
     }
-    if (layout < LAYOUTS) out = laid_out(ctx, own, (enum layout)layout);
-    else out = ad_wrap(ad_tensor_cast(ctx, own.tensor, dtype));
+    if (layout < LAYOUTS)
+        out = laid_out(ctx, own, (enum layout)layout);
+    else
+        out = ad_wrap(ad_tensor_cast(ctx, own.tensor, dtype));
     ad_release(ctx, own);
     return out;
 }
 
-static void replaced(ad_ctx *ctx, const domain_call *c, int layout, ad_dtype dtype, domain_call *out) {
+static void replaced(ad_ctx *ctx, const domain_call *c, int layout, ad_dtype dtype,
+                     domain_call *out) {
     *out = *c;
     for (int k = 0; k < AD_MAX_ARGS; k++)
         if (c->args[k].given) {
@@ -166,7 +173,8 @@ static void replaced(ad_ctx *ctx, const domain_call *c, int layout, ad_dtype dty
     for (int i = 0; i < c->n; i++) {
         out->symmetric[i] = false;
         if (c->in[i].kind != AD_TENSOR) continue;
-        out->in[i] = one_replaced(ctx, c->in[i], c->symmetric[i], layout, c->fixed[i] ? AD_F64 : dtype);
+        out->in[i] =
+            one_replaced(ctx, c->in[i], c->symmetric[i], layout, c->fixed[i] ? AD_F64 : dtype);
     }
 }
 
@@ -181,8 +189,10 @@ static void compare_layouts(ad_ctx *ctx, const domain_call *c, edges_result *r) 
                 replaced(ctx, c, LAYOUTS, AD_F64, &same);
                 ad_status s = outcome_of(&same, k, tangent, &plain);
                 if (s == AD_OK) s = outcome_of(&other, k, tangent, &view);
-                if (s != AD_OK) edges_fail(r, ad_last_error(ctx)->message, NAN, NAN);
-                else compare(r, "of a view", &view, &plain, 1e-13);
+                if (s != AD_OK)
+                    edges_fail(r, ad_last_error(ctx)->message, NAN, NAN);
+                else
+                    compare(r, "of a view", &view, &plain, 1e-13);
                 domain_release(ctx, &other);
                 domain_release(ctx, &same);
             }
@@ -211,8 +221,8 @@ static bool any_tensor(const domain_call *c, bool fixed) {
 
 /* Results that hold numbers of the operands' type: not truths, counts or positions. */
 static bool keeps_type(const domain_call *c, int result) {
-    return !any_tensor(c, true) && c->op != AD_OPID_f64 && !(ad_op_info(c->op)->flags & AD_ROW_ZERO) &&
-           !(c->op == AD_OPID_topk && result == 1);
+    return !any_tensor(c, true) && c->op != AD_OPID_f64 &&
+           !(ad_op_info(c->op)->flags & AD_ROW_ZERO) && !(c->op == AD_OPID_topk && result == 1);
 }
 
 static void compare_precisions(ad_ctx *ctx, const domain_call *c, edges_result *r) {
@@ -226,8 +236,10 @@ static void compare_precisions(ad_ctx *ctx, const domain_call *c, edges_result *
             replaced(ctx, &narrow, LAYOUTS, AD_F64, &same);
             ad_status s = outcome_of(&same, k, tangent, &wide);
             if (s == AD_OK) s = outcome_of(&narrow, k, tangent, &single);
-            if (s != AD_OK) edges_fail(r, ad_last_error(ctx)->message, NAN, NAN);
-            else compare(r, "in single precision", &single, &wide, 1e-4);
+            if (s != AD_OK)
+                edges_fail(r, ad_last_error(ctx)->message, NAN, NAN);
+            else
+                compare(r, "in single precision", &single, &wide, 1e-4);
             if (s == AD_OK && !single.narrow && keeps_type(c, k))
                 edges_fail(r, "the type of a result or a gradient", AD_F64, AD_F32);
             domain_release(ctx, &narrow);
@@ -235,7 +247,9 @@ static void compare_precisions(ad_ctx *ctx, const domain_call *c, edges_result *
         }
 }
 
-void edges_single(ad_ctx *ctx, ad_op op, edges_result *r) { each_case(ctx, op, compare_precisions, r); }
+void edges_single(ad_ctx *ctx, ad_op op, edges_result *r) {
+    each_case(ctx, op, compare_precisions, r);
+}
 
 /* ---- axes of 0 and 1 ------------------------------------------------------------------------ */
 
@@ -246,7 +260,8 @@ static void check_sized(ad_ctx *ctx, const domain_call *c, edges_result *r) {
         for (int tangent = 0; tangent < 2; tangent++) {
             o = (outcome){.ctx = ctx, .factor = 1};
             ad_status s = outcome_of(c, k, tangent, &o);
-            if (s != AD_OK && !*ad_last_error(ctx)->message) edges_fail(r, "an error without a message", NAN, NAN);
+            if (s != AD_OK && !*ad_last_error(ctx)->message)
+                edges_fail(r, "an error without a message", NAN, NAN);
             if (s != AD_OK) {
                 r->refused++;
                 return;
@@ -274,10 +289,16 @@ void edges_sizes(ad_ctx *ctx, ad_op op, edges_result *r) {
 
 /* ---- elements at the edges ------------------------------------------------------------------ */
 
-static const double fills[][6] = {
-    {0, 0, 0, 0, 0, 0}, {1, 1, 1, 1, 1, 1}, {0, 1, 0, 1, 1, 0}, {-1, 1, 0, -1, 1, 0}, {2, 2, -3, 2, -3, -3},
-    {INFINITY, 1, 0, 1, 2, 0}, {-INFINITY, 0, 1, -INFINITY, 0, 2}, {INFINITY, -INFINITY, 0, 1, -1, 0},
-    {NAN, 1, 0, 2, 0, 1}, {1e300, -1e300, 0, 1, 1e-300, 2}};
+static const double fills[][6] = {{0, 0, 0, 0, 0, 0},
+                                  {1, 1, 1, 1, 1, 1},
+                                  {0, 1, 0, 1, 1, 0},
+                                  {-1, 1, 0, -1, 1, 0},
+                                  {2, 2, -3, 2, -3, -3},
+                                  {INFINITY, 1, 0, 1, 2, 0},
+                                  {-INFINITY, 0, 1, -INFINITY, 0, 2},
+                                  {INFINITY, -INFINITY, 0, 1, -1, 0},
+                                  {NAN, 1, 0, 2, 0, 1},
+                                  {1e300, -1e300, 0, 1, 1e-300, 2}};
 enum { FILLS = sizeof fills / sizeof *fills, FINITE_FILLS = 5 };
 
 static void fill_operands(ad_ctx *ctx, domain_call *c, int fill) {
@@ -315,7 +336,9 @@ static void check_zeros(ad_ctx *ctx, const domain_call *c, int k, edges_result *
             results -= in[i].kind == AD_TENSOR ? in[i].tensor->size : 1;
         for (int64_t i = tangent ? zero.count / 2 : results; i < zero.count; i++) {
             r->points++;
-            if (zero.x[i] != 0) edges_fail(r, tangent ? "a zero tangent gave" : "a zero adjoint gave", zero.x[i], 0);
+            if (zero.x[i] != 0)
+                edges_fail(r, tangent ? "a zero tangent gave" : "a zero adjoint gave", zero.x[i],
+                           0);
         }
     }
 }

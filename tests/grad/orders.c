@@ -21,8 +21,10 @@ ad_status orders_weights(ad_ctx *ctx, ad_value v, int64_t first, ad_value *out) 
     ad_tensor *w = ad_tensor_new(ctx, t->dtype == AD_F32 ? AD_F32 : AD_F64, t->rank, t->dims);
     if (!w) return AD_ERR_MEMORY;
     for (int64_t i = 0; i < w->size; i++) {
-        if (w->dtype == AD_F32) ((float *)w->data)[i] = (float)weight(first + i);
-        else ((double *)w->data)[i] = weight(first + i);
+        if (w->dtype == AD_F32)
+            ((float *)w->data)[i] = (float)weight(first + i);
+        else
+            ((double *)w->data)[i] = weight(first + i);
     }
     *out = ad_wrap(w);
     return AD_OK;
@@ -109,7 +111,8 @@ static ad_status evaluate(ad_ctx *ctx, void *user, const ad_value *in, ad_value 
 /* ---- forward against reverse -------------------------------------------------------------- */
 
 static void fail(orders_result *r, const char *what, double got, double expected) {
-    if (!r->failures++) snprintf(r->why, sizeof r->why, "%.300s: got %.17g, expected %.17g", what, got, expected);
+    if (!r->failures++)
+        snprintf(r->why, sizeof r->why, "%.300s: got %.17g, expected %.17g", what, got, expected);
 }
 
 /* ⟨a, b⟩, and the sum of the sizes of its terms. */
@@ -131,9 +134,10 @@ static double pairing(ad_value a, ad_value b, double *size) {
     return sum;
 }
 
-/* `size` is that of the terms, and 2e-3 stands for what cancelled in them: operands and weights are of
- * order 1, and a derivative that is 0 (the second one of a number's norm) leaves some 1e-16. */
-static void compare_pairings(orders_result *r, double forward, double reverse, double size, double within) {
+/* `size` is that of the terms, and 2e-3 stands for what cancelled in them: operands and weights are
+ * of order 1, and a derivative that is 0 (the second one of a number's norm) leaves some 1e-16. */
+static void compare_pairings(orders_result *r, double forward, double reverse, double size,
+                             double within) {
     r->pairings++;
     if (forward == reverse || !isfinite(size)) return;
     double error = fabs(forward - reverse) / size;
@@ -142,7 +146,8 @@ static void compare_pairings(orders_result *r, double forward, double reverse, d
 }
 
 /* y tracked, made from the leaves. */
-static void pair_up(ad_ctx *ctx, ad_value y, int n, const ad_value *leaf, double within, orders_result *r) {
+static void pair_up(ad_ctx *ctx, ad_value y, int n, const ad_value *leaf, double within,
+                    orders_result *r) {
     ad_value u, v[AD_MAX_OPERANDS], grad[AD_MAX_OPERANDS], dy;
     double forward, reverse = 0, size = 0;
     ad_status s = orders_weights(ctx, y, 31, &u);
@@ -150,8 +155,10 @@ static void pair_up(ad_ctx *ctx, ad_value y, int n, const ad_value *leaf, double
     if (s == AD_OK) s = ad_vjp(ctx, 1, &y, &u, n, leaf, AD_GRAD_OWN, 0, grad);
     if (s == AD_OK) s = ad_jvp(ctx, n, leaf, v, 1, &y, AD_GRAD_OWN, 0, &dy);
     if (s != AD_OK) {
-        if (s == AD_ERR_DEGENERATE || s == AD_ERR_NUMERIC) r->refused++;
-        else fail(r, ad_last_error(ctx)->message, NAN, NAN);
+        if (s == AD_ERR_DEGENERATE || s == AD_ERR_NUMERIC)
+            r->refused++;
+        else
+            fail(r, ad_last_error(ctx)->message, NAN, NAN);
         return;
     }
     forward = pairing(u, dy, &size);
@@ -177,7 +184,8 @@ static void check_forward(ad_ctx *ctx, const weighed *f, const ad_value *in, ord
     if (no_third(f)) return;
     ad_status s = leaves(ctx, f->n, in, leaf);
     if (s == AD_OK)
-        s = f->order ? evaluate(ctx, (void *)f, leaf, &y) : domain_apply(ctx, (void *)&f->row, leaf, &y);
+        s = f->order ? evaluate(ctx, (void *)f, leaf, &y)
+                     : domain_apply(ctx, (void *)&f->row, leaf, &y);
     if (s != AD_OK) {
         fail(r, ad_last_error(ctx)->message, NAN, NAN);
         return;

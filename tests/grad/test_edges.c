@@ -12,9 +12,10 @@ static void check(const char *what, check_function *f, ad_op op) {
     ad_ctx *ctx = ad_new(NULL);
     edges_result r = {0};
     f(ctx, op, &r);
-    printf("%s: %s: %lld comparisons, %lld refused\n", ad_op_info(op)->name, what, (long long)r.points,
-           (long long)r.refused);
-    cr_expect_eq(r.failures, 0, "%s, %s: %d failures: %s", ad_op_info(op)->name, what, r.failures, r.why);
+    printf("%s: %s: %lld comparisons, %lld refused\n", ad_op_info(op)->name, what,
+           (long long)r.points, (long long)r.refused);
+    cr_expect_eq(r.failures, 0, "%s, %s: %d failures: %s", ad_op_info(op)->name, what, r.failures,
+                 r.why);
     ad_free(ctx);
 }
 
