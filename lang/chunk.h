@@ -71,11 +71,18 @@ typedef struct gr_item {
     uint16_t reg; /* the first of those given; AT: the index */
 } gr_item;
 
+/* A field's name, and where it was in the records of one shape. */
+typedef struct gr_field_cache {
+    gr_string *key;
+    const gr_layout *layout;
+    uint32_t place;
+} gr_field_cache;
+
 /* One step of a path: `.name` or `[items]`. */
 typedef struct gr_step {
     uint8_t kind;
     uint16_t item_count;
-    gr_string *field;
+    gr_field_cache field; /* of `.name` */
     gr_item *items;
     gr_span span;
 } gr_step;
@@ -135,12 +142,6 @@ typedef struct gr_descriptor {
         gr_place *places;
     };
 } gr_descriptor;
-
-typedef struct gr_field_cache {
-    gr_string *key;
-    const gr_layout *layout;
-    uint32_t place;
-} gr_field_cache;
 
 /* What a closure takes from the function that makes it. */
 typedef struct gr_capture {

@@ -268,7 +268,7 @@ static gr_target target_of(gr_compiler *c, gr_node *node) {
         *s = (gr_step){.span = n->span};
         if (n->kind == GR_N_FIELD) {
             s->kind = GR_STEP_FIELD;
-            s->field = gr_name_text(c, n->as.field.name);
+            s->field.key = gr_name_text(c, n->as.field.name);
             n = n->as.field.object;
         } else {
             uint32_t first;
@@ -318,7 +318,7 @@ static void read_target(gr_compiler *c, const gr_target *t, uint32_t reg) {
         const gr_step *s = &t->steps[i];
         if (s->kind == GR_STEP_FIELD) {
             gr_proto *p = c->fn->proto;
-            const gr_name *name = gr_intern(c->vm->names, s->field->bytes, s->field->length);
+            const gr_name *name = gr_intern(c->vm->names, s->field.key->bytes, s->field.key->length);
             if (!name) return;
             uint32_t cache = gr_add_cache(c, name);
             (void)p;

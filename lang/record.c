@@ -198,12 +198,28 @@ gr_value gr_record_like(gr_vm *vm, gr_value v) {
     return r ? gr_of_kind(GR_RECORD, r) : gr_absent();
 }
 
+/* A copy whose values stand behind its header, as a record of so many fields is made. */
+static gr_record *copy_inline(gr_vm *vm, const gr_record *from, uint32_t room) {
+    gr_record *r = record_room(vm, from->layout, room);
+    if (!r) return NULL;
+    r->count = from->count;
+    for (uint32_t i = 0; i < r->count; i++) r->values[i] = gr_retain(vm, from->values[i]);
+    return r;
+}
+
+static gr_record *copy_grown(gr_vm *vm, const gr_record *from, uint32_t more) {
+    gr_record *r = record_like(vm, from, more);
+    for (uint32_t i = 0; r && i < r->count; i++) r->values[i] = gr_retain(vm, from->values[i]);
+    return r;
+}
+
 static gr_record *unshare(gr_vm *vm, gr_value *v, uint32_t more) {
     gr_record *old = gr_as_record(*v);
     if (old->object.refs == 1) return old;
-    gr_record *r = record_like(vm, old, more);
+    uint32_t room = old->count + more;
+    bool small = old->layout->shared && room <= GR_MOST_SHARED;
+    gr_record *r = small ? copy_inline(vm, old, room) : copy_grown(vm, old, more);
     if (!r) return NULL;
-    for (uint32_t i = 0; i < r->count; i++) r->values[i] = gr_retain(vm, old->values[i]);
     gr_replace(vm, v, gr_of_kind(GR_RECORD, r));
     return r;
 }

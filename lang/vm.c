@@ -92,7 +92,15 @@ static int slow_test(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, gr_val
     return truth;
 }
 
+/* The sign of the divisor. Whole numbers go through the integer divider, which is exact and faster. */
 static double modulo(double a, double b) {
+    if (fabs(a) < 0x1p53 && fabs(b) < 0x1p53) {
+        int64_t x = (int64_t)a, y = (int64_t)b;
+        if (y != 0 && (double)x == a && (double)y == b && a > 0) {
+            int64_t r = x % y;
+            return (double)(r != 0 && (r < 0) != (y < 0) ? r + y : r);
+        }
+    }
     double r = fmod(a, b);
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
@@ -485,10 +493,25 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
 #define NUMBERS(x, y) ((x)->kind <= AD_BOOL && (y)->kind <= AD_BOOL && A->kind <= AD_TENSOR)
 #define SET_NUMBER(x)                                                                              \
     do {                                                                                           \
-        double number = (x);                                                                       \
+        double result = (x);                                                                       \
         A->head = 0;                                                                               \
-        A->num = number;                                                                           \
+        A->num = result;                                                                           \
         NEXT;                                                                                      \
+    } while (0)
+#define SET_NUMBER_OVER(x)                                                                         \
+    do {                                                                                           \
+        if (A->head > AD_BOOL) gr_release(vm, *A);                                                 \
+        SET_NUMBER(x);                                                                             \
+    } while (0)
+/* A plain value is moved in two words: it was often written so a moment ago, and one load of 16 bytes
+ * would wait until both stores have reached the cache. */
+#define PLAIN_PAIR(to, from) GR_LIKELY((((from)->head | (to)->head) >> 1) == 0)
+#define MOVE_PLAIN(to, from)                                                                       \
+    do {                                                                                           \
+        uint64_t head = (from)->head;                                                              \
+        double number = (from)->num;                                                               \
+        (to)->head = head;                                                                         \
+        (to)->num = number;                                                                        \
     } while (0)
 #define ARITHMETIC(name, expression)                                                               \
     CASE(name) : {                                                                                 \
@@ -579,6 +602,10 @@ dispatch:
 
     /* moving */
     CASE(MOVE) : {
+        if (PLAIN_PAIR(A, B)) {
+            MOVE_PLAIN(A, B);
+            NEXT;
+        }
         gr_value v = *B;
         if (v.head > AD_BOOL) {
             if (i->flags & GR_KILL_B)
@@ -611,9 +638,9 @@ dispatch:
         NEXT;
     }
     CASE(GETGLOBAL) : {
-        gr_value v = vm->globals[i->wide].value;
-        if (GR_LIKELY((v.head | (A->head >> 1)) == 0)) {
-            *A = v;
+        const gr_value *global = &vm->globals[i->wide].value;
+        if (PLAIN_PAIR(A, global)) {
+            MOVE_PLAIN(A, global);
             NEXT;
         }
         SLOW(get_global(vm, i->wide, A));
@@ -794,7 +821,8 @@ dispatch:
         if (GR_LIKELY(A[2].num > 0 ? next < A[1].num : next > A[1].num)) {
             A->num = next;
             if (A[3].head > AD_BOOL) gr_release(vm, A[3]);
-            A[3] = *A;
+            A[3].head = AD_NUMBER;
+            A[3].num = next;
             pc += i->jump;
         }
         NEXT;
@@ -869,9 +897,15 @@ dispatch:
     CASE(GETFIELD) : {
         gr_field_cache *cache = &frame->proto->caches[i->c];
         gr_value v;
-        if (GR_LIKELY(B->kind == GR_RECORD && gr_as_record(*B)->layout == cache->layout))
-            v = gr_retain(vm, gr_as_record(*B)->values[cache->place]);
-        else
+        if (GR_LIKELY(B->kind == GR_RECORD && gr_as_record(*B)->layout == cache->layout)) {
+            const gr_value *field = &gr_as_record(*B)->values[cache->place];
+            if (PLAIN_PAIR(A, field)) {
+                MOVE_PLAIN(A, field);
+                if (i->flags & GR_KILL_B) let_go(vm, B);
+                NEXT;
+            }
+            v = gr_retain(vm, *field);
+        } else
             SLOW(gr_get_field(vm, *B, cache, src_of(frame), &v));
         if (i->flags & GR_KILL_B) let_go(vm, B);
         if (A->head > AD_BOOL)
@@ -886,8 +920,9 @@ dispatch:
             if (B->head == AD_TENSOR) {
                 const double *x = ad_index_at1(B->tensor, C->num);
                 if (GR_LIKELY(x != NULL)) {
-                    v = ad_number(*x);
-                    goto got_item;
+                    double element = *x;
+                    kill_operands(vm, i, B, C);
+                    SET_NUMBER_OVER(element);
                 }
             } else if (B->kind == GR_TUPLE) {
                 const gr_tuple *t = gr_as_tuple(*B);

@@ -104,7 +104,8 @@ static bool position(gr_vm *vm, gr_value index, const char *what, size_t size, s
         return false;
     }
     double i = index.num, at = i < 0 ? i + (double)size : i;
-    if (i != trunc(i) || !(at >= 0 && at < (double)size)) return bad_index(vm, what, i, size);
+    if (!(at >= 0 && at < (double)size) || (double)(size_t)at != at)
+        return bad_index(vm, what, i, size);
     *out = (size_t)at;
     return true;
 }
@@ -368,15 +369,27 @@ bool gr_set_item(gr_vm *vm, gr_value *place, gr_value index, gr_value v, uint32_
     }
 }
 
+/* Where the field of a step is; -1: there is none. Shapes that records share live as long as the vm. */
+static int64_t field_place(gr_value record, gr_field_cache *cache) {
+    const gr_layout *layout = gr_as_record(record)->layout;
+    if (layout == cache->layout) return cache->place;
+    int64_t i = gr_record_index(record, cache->key);
+    if (i >= 0 && gr_layout_is_shared(layout)) {
+        cache->layout = layout;
+        cache->place = (uint32_t)i;
+    }
+    return i;
+}
+
 /* The place that a step leads to, its container made the variable's own. */
-static gr_value *step_into(gr_vm *vm, gr_value *place, const gr_step *s, gr_value *registers) {
+static gr_value *step_into(gr_vm *vm, gr_value *place, gr_step *s, gr_value *registers) {
     size_t at;
     if (s->kind == GR_STEP_FIELD) {
-        int64_t i = place->kind == GR_RECORD ? gr_record_index(*place, s->field) : -1;
+        int64_t i = place->kind == GR_RECORD ? field_place(*place, &s->field) : -1;
         if (place->kind != GR_RECORD)
             gr_raise(vm, GR_E_wrong_kind, "a %s has no fields", gr_kind_name(*place));
         else if (i < 0)
-            missing_field(vm, *place, s->field, true);
+            missing_field(vm, *place, s->field.key, true);
         if (i < 0) return NULL;
         gr_value *values = gr_record_edit(vm, place);
         return values ? values + i : NULL;
@@ -402,7 +415,7 @@ static gr_value *step_into(gr_vm *vm, gr_value *place, const gr_step *s, gr_valu
     return NULL;
 }
 
-static bool set_last(gr_vm *vm, gr_value *place, const gr_step *s, gr_value *registers, gr_value v,
+static bool set_last(gr_vm *vm, gr_value *place, gr_step *s, gr_value *registers, gr_value v,
                      uint32_t src) {
     if (s->kind == GR_STEP_INDEX && place->kind == AD_TENSOR) {
         ad_index index[2 * AD_MAX_RANK];
@@ -417,11 +430,11 @@ static bool set_last(gr_vm *vm, gr_value *place, const gr_step *s, gr_value *reg
     return true;
 }
 
-static bool set_steps(gr_vm *vm, gr_value *place, const gr_step *steps, uint32_t count,
+static bool set_steps(gr_vm *vm, gr_value *place, gr_step *steps, uint32_t count,
                       gr_value *registers, gr_value v, uint32_t src);
 
 /* x[i][j] = v of a tensor x: the part is taken out, changed, and put back. */
-static bool set_part(gr_vm *vm, gr_value *place, const gr_step *steps, uint32_t count,
+static bool set_part(gr_vm *vm, gr_value *place, gr_step *steps, uint32_t count,
                      gr_value *registers, gr_value v, uint32_t src) {
     ad_index index[2 * AD_MAX_RANK];
     int n = core_items(vm, steps->item_count, steps->items, registers, 0, index);
@@ -431,7 +444,7 @@ static bool set_part(gr_vm *vm, gr_value *place, const gr_step *steps, uint32_t 
     return tensor_set(vm, place, n, index, part, src);
 }
 
-static bool set_steps(gr_vm *vm, gr_value *place, const gr_step *steps, uint32_t count,
+static bool set_steps(gr_vm *vm, gr_value *place, gr_step *steps, uint32_t count,
                       gr_value *registers, gr_value v, uint32_t src) {
     while (count > 1) {
         if (place->kind == AD_TENSOR && steps->kind == GR_STEP_INDEX)
@@ -444,9 +457,41 @@ static bool set_steps(gr_vm *vm, gr_value *place, const gr_step *steps, uint32_t
     return set_last(vm, place, steps, registers, v, src);
 }
 
+/* The way through tuples and records that nobody else holds, by plain indices and fields found where
+ * they were last time; NULL: it has to be gone step by step. */
+static gr_value *short_way(gr_vm *vm, gr_value *place, const gr_target *target,
+                           const gr_value *registers) {
+    for (uint32_t k = 0; k < target->step_count; k++) {
+        const gr_step *s = &target->steps[k];
+        if (s->kind == GR_STEP_FIELD) {
+            if (place->kind != GR_RECORD) return NULL;
+            gr_record *r = gr_as_record(*place);
+            if (r->object.refs != 1 || r->layout != s->field.layout) return NULL;
+            place = &r->values[s->field.place];
+            continue;
+        }
+        const gr_value *index = &registers[s->items[0].reg];
+        if (place->kind != GR_TUPLE || s->item_count != 1 || s->items[0].kind != AD_IX_AT ||
+            index->head != AD_NUMBER)
+            return NULL;
+        double at = index->num;
+        if (!(at >= 0 && at < (double)gr_as_tuple(*place)->count) || (double)(size_t)at != at)
+            return NULL;
+        gr_value *items = gr_tuple_edit(vm, place);
+        if (!items) return NULL;
+        place = &items[(size_t)at];
+    }
+    return place;
+}
+
 bool gr_set_path(gr_vm *vm, gr_value *place, const gr_target *target, gr_value *registers,
                  gr_value v, uint32_t src) {
-    return set_steps(vm, place, target->steps, target->step_count, registers, v, src);
+    gr_value *to = short_way(vm, place, target, registers);
+    if (gr_has_raised(vm)) return fail_with(vm, v);
+    if (!to || target->step_count == 0)
+        return set_steps(vm, place, target->steps, target->step_count, registers, v, src);
+    gr_replace(vm, to, v);
+    return true;
 }
 
 /* ---- shape signatures ------------------------------------------------------------------------- */

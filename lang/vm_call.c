@@ -352,39 +352,63 @@ static bool run_native(gr_vm *vm, gr_function *f, gr_call *call) {
     return ok;
 }
 
-static gr_called call_native(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
+/* Lets go of the function, which stands in `base`, and of the arguments. */
+static gr_called fail_native(gr_vm *vm, gr_value *base, uint32_t count, gr_value *args) {
+    for (uint32_t i = 0; i < count; i++) gr_release(vm, args[i]);
+    gr_release(vm, gr_take(base));
+    return GR_CALL_FAILED;
+}
+
+static gr_called with_arguments(gr_vm *vm, gr_value *base, const gr_native_signature *sig,
+                                gr_value *args, gr_value *rest, uint32_t rest_count) {
     gr_function *f = gr_as_function(*base);
-    const gr_native_signature *sig = gr_native_signature_of(vm, f);
-    arguments a;
-    gr_value args[GR_MAX_PARAMETERS];
-    uint32_t rest = 0;
-    bool ok = gather(vm, base + 1, argc, d, &a);
-    ok = ok && sig && sig->count <= GR_MAX_PARAMETERS;
-    for (uint32_t i = 0; ok && i < sig->count; i++) args[i] = gr_nil();
-    uint32_t filled = ok ? sig->count : 0;
-    ok = ok && place_native(vm, *base, sig, &a, args, &rest);
     gr_call call = {.name = gr_function_name(*base),
                     .args = args,
-                    .count = filled,
-                    .positional = ok ? sig->positional : 0,
-                    .rest = a.values,
-                    .rest_count = rest,
+                    .count = sig->count,
+                    .positional = sig->positional,
+                    .rest = rest,
+                    .rest_count = rest_count,
                     .result = gr_nil(),
                     .bound = gr_function_held(f),
                     .bound_count = f->held_count,
                     .src = gr_current_src(vm),
                     .op = f->op,
-                    .names = ok ? sig->names : NULL};
-    ok = ok && run_native(vm, f, &call);
-    for (uint32_t i = 0; i < filled; i++) gr_release(vm, args[i]);
-    arguments_free(vm, &a);
-    if (ok) {
-        gr_replace(vm, base, call.result);
-        return GR_CALL_DONE;
+                    .names = sig->names};
+    if (!run_native(vm, f, &call)) {
+        gr_release(vm, call.result); /* what was half done */
+        return fail_native(vm, base, sig->count, args);
     }
-    gr_release(vm, call.result); /* what was half done */
-    gr_release(vm, gr_take(base));
-    return GR_CALL_FAILED;
+    for (uint32_t i = 0; i < sig->count; i++) gr_release(vm, args[i]);
+    gr_replace(vm, base, call.result);
+    return GR_CALL_DONE;
+}
+
+/* With names, spread or a rest, or too few or too many arguments. */
+static gr_called call_gathered(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d,
+                               const gr_native_signature *sig) {
+    arguments a;
+    gr_value args[GR_MAX_PARAMETERS];
+    uint32_t rest = 0;
+    for (uint32_t i = 0; i < sig->count; i++) args[i] = gr_nil();
+    bool ok = gather(vm, base + 1, argc, d, &a) && place_native(vm, *base, sig, &a, args, &rest);
+    gr_called called = ok ? with_arguments(vm, base, sig, args, a.values, rest)
+                          : fail_native(vm, base, sig->count, args);
+    arguments_free(vm, &a);
+    return called;
+}
+
+static gr_called call_native(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
+    const gr_native_signature *sig = gr_native_signature_of(vm, gr_as_function(*base));
+    if (!sig || sig->count > GR_MAX_PARAMETERS) {
+        for (uint32_t i = 1; i <= argc; i++) gr_release(vm, gr_take(&base[i]));
+        return fail_native(vm, base, 0, NULL);
+    }
+    if (d || argc < sig->required || argc > sig->positional)
+        return call_gathered(vm, base, argc, d, sig);
+    gr_value args[GR_MAX_PARAMETERS];
+    for (uint32_t i = 0; i < sig->count; i++)
+        args[i] = i < argc ? gr_take(&base[i + 1]) : gr_absent();
+    return with_arguments(vm, base, sig, args, NULL, 0);
 }
 
 /* An elementwise row of the op table, of one or two numbers. */
