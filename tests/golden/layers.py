@@ -156,4 +156,41 @@ for name, f, x, target in (
 ):
     record("loss_" + name, lambda x, p: f(x, target), x, {}, target=target)
 
+# Sequences of 5, 3 and 1 steps; PyTorch's packed sequences give zeros behind their ends.
+lengths = torch.tensor([5, 3, 1])
+mask = (torch.arange(5)[:, None] < lengths).to(torch.float64)
+
+
+def packed(module, state):
+    """state(params) gives the module's parameters by name."""
+    def run(x, p):
+        x = nn.utils.rnn.pack_padded_sequence(x, lengths)
+        y, _ = torch.func.functional_call(module, state(p), (x,))
+        return nn.utils.rnn.pad_packed_sequence(y, total_length=5)[0]
+    return run
+
+
+def one_way(p, suffix=""):
+    n = p["U"].shape[0]
+    second = torch.cat((torch.zeros(2 * n), p["c"])) if "c" in p else torch.zeros(p["b"].shape)
+    return {"weight_ih_l0" + suffix: p["W"].T, "weight_hh_l0" + suffix: p["U"].T,
+            "bias_ih_l0" + suffix: p["b"], "bias_hh_l0" + suffix: second}
+
+
+def both_ways(p):
+    there, back = ({k[:-2]: v for k, v in p.items() if k.endswith(way)} for way in ("_f", "_b"))
+    return {**one_way(there), **one_way(back, "_reverse")}
+
+
+def gru_params(suffix):
+    return {"W" + suffix: draw(2, 9), "U" + suffix: draw(3, 9), "b" + suffix: draw(9),
+            "c" + suffix: draw(3)}
+
+
+record("lstm_masked", packed(nn.LSTM(2, 3), one_way), draw(5, 3, 2),
+       {"W": draw(2, 12), "U": draw(3, 12), "b": draw(12)}, mask=mask)
+record("gru_masked", packed(nn.GRU(2, 3), one_way), draw(5, 3, 2), gru_params(""), mask=mask)
+record("bidirectional_masked", packed(nn.GRU(2, 3, bidirectional=True), both_ways), draw(5, 3, 2),
+       {**gru_params("_f"), **gru_params("_b")}, mask=mask)
+
 golden_file.write(__file__, cases)
