@@ -242,13 +242,19 @@ static bool new_whole(gr_vm *vm, gr_frame *f, const gr_target *t, gr_value v, ui
     return true;
 }
 
+/* A global may be a param for a while: `param p = …`, a loop that trains it, `let p = stop(p)`. So it
+ * is asked when the update runs. */
+static bool is_param(const gr_vm *vm, const gr_place *place) {
+    return place->access == GR_IN_GLOBAL ? vm->globals[place->index].params != NULL : place->param;
+}
+
 static bool prepare(gr_vm *vm, uint32_t frame, const gr_target *t, gr_value v, uint32_t src,
                     gr_value *out) {
     gr_frame *f = &vm->frames[frame];
     bool recorded = made_inside(vm, f, &t->place);
     gr_value whole;
     if (!new_whole(vm, f, t, v, src, recorded, &whole)) return false;
-    if (!t->place.param) {
+    if (!is_param(vm, &t->place)) {
         *out = whole;
         return true;
     }
