@@ -29,6 +29,11 @@ bool gr_known_value(gr_vm *vm, const char *name, size_t length, gr_value *out);
 bool gr_known_signature(gr_vm *vm, const char *name, size_t length, gr_buffer *out);
 /* Likewise of a value. */
 bool gr_value_signature(gr_vm *vm, gr_value f, gr_buffer *out);
+/* The text that defines a name of the embedded library, in a file or (SIZE_MAX, which becomes the
+ * file's number) in any; false: there is none. */
+bool gr_library_definition(const char *name, size_t length, size_t *file, const char **text,
+                           size_t *size);
+const gr_builtin *gr_find_builtin(const char *name, size_t length);
 /* Calls `each` for the parameters that have names. */
 void gr_each_parameter(const char *signature, void (*each)(void *user, const char *name, size_t n),
                        void *user);

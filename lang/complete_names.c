@@ -40,23 +40,27 @@ static size_t name_length(const char *text, const char *end) {
     return n;
 }
 
-/* Calls `each` for the lines of the library that define a name until it gives true. */
+/* The name that a line of the library defines; 0: none. */
+static size_t defined_name(const char *line, const char *stop, const char **name) {
+    size_t word = stop - line > 3 && memcmp(line, "fn ", 3) == 0    ? 3
+                  : stop - line > 4 && memcmp(line, "let ", 4) == 0 ? 4
+                                                                    : 0;
+    *name = line + word;
+    return word ? name_length(line + word, stop) : 0;
+}
+
+/* Calls `each` for the lines of a file that define a name until it gives true. */
 typedef bool (*definition)(void *user, const char *name, size_t length, const char *line,
                            const char *end);
 
-static bool each_definition(definition each, void *user) {
-    for (size_t f = 0; f < gr_stdlib_count; f++) {
-        const char *text = (const char *)gr_stdlib[f].text, *end = text + gr_stdlib[f].length;
-        for (const char *line = text; line < end;) {
-            const char *stop = memchr(line, '\n', (size_t)(end - line));
-            if (!stop) stop = end;
-            size_t word = stop - line > 3 && memcmp(line, "fn ", 3) == 0    ? 3
-                          : stop - line > 4 && memcmp(line, "let ", 4) == 0 ? 4
-                                                                            : 0;
-            size_t n = word && line[word] != '_' ? name_length(line + word, stop) : 0;
-            if (n && each(user, line + word, n, line, end)) return true;
-            line = stop + 1;
-        }
+static bool each_definition(size_t file, definition each, void *user) {
+    const char *text = (const char *)gr_stdlib[file].text, *end = text + gr_stdlib[file].length;
+    for (const char *line = text, *name; line < end;) {
+        const char *stop = memchr(line, '\n', (size_t)(end - line));
+        if (!stop) stop = end;
+        size_t n = defined_name(line, stop, &name);
+        if (n && each(user, name, n, line, end)) return true;
+        line = stop + 1;
     }
     return false;
 }
@@ -70,7 +74,7 @@ static bool offer_definition(void *user, const char *name, size_t length, const 
                              const char *end) {
     const offering *o = user;
     (void)line, (void)end;
-    offer(o->c, name, length, o->p);
+    if (*name != '_') offer(o->c, name, length, o->p);
     return false;
 }
 
@@ -82,7 +86,8 @@ void gr_complete_prelude(gr_vm *vm, gr_completion *c, gr_prefix p) {
     static const char *const constants[] = {"π", "pi", "inf", "nan", "args", "prelude"};
     offering o = {c, p};
     (void)vm;
-    each_definition(offer_definition, &o);
+    for (size_t file = 0; file < gr_stdlib_count; file++)
+        each_definition(file, offer_definition, &o);
     for (const gr_builtin *const *table = gr_builtin_tables; *table; table++)
         offer_rows(c, *table, p);
     offer_rows(c, gr_builtins_transform, p);
@@ -194,19 +199,53 @@ bool gr_value_signature(gr_vm *vm, gr_value f, gr_buffer *out) {
 typedef struct search {
     const char *name;
     size_t length;
-    gr_buffer *out;
+    const char *line, *end;
 } search;
 
+static bool is_sought(void *user, const char *name, size_t length, const char *line,
+                      const char *end) {
+    search *s = user;
+    if (length != s->length || memcmp(name, s->name, length) != 0) return false;
+    s->line = line;
+    s->end = end;
+    return true;
+}
+
+/* A definition goes on as long as lines are indented or close a bracket. */
+static const char *definition_end(const char *line, const char *end) {
+    do {
+        line = memchr(line, '\n', (size_t)(end - line));
+        line = line ? line + 1 : end;
+    } while (line < end && strchr(" })]", *line));
+    return line;
+}
+
+bool gr_library_definition(const char *name, size_t length, size_t *file, const char **text,
+                           size_t *size) {
+    search s = {.name = name, .length = length};
+    size_t first = *file == SIZE_MAX ? 0 : *file;
+    size_t last = *file == SIZE_MAX ? gr_stdlib_count : *file + 1;
+    if (*file == SIZE_MAX && *name == '_') return false; /* its file's own */
+    for (size_t f = first; f < last; f++)
+        if (each_definition(f, is_sought, &s)) {
+            *file = f;
+            *text = s.line;
+            *size = (size_t)(definition_end(s.line, s.end) - s.line);
+            return true;
+        }
+    return false;
+}
+
 /* From `fn` to the parenthesis that closes the parameters. */
-static bool take_definition(void *user, const char *name, size_t length, const char *line,
-                            const char *end) {
-    const search *s = user;
+static bool library_signature(const char *name, size_t length, gr_buffer *out) {
+    const char *text;
+    size_t size, file = SIZE_MAX;
     int depth = 0;
-    if (length != s->length || memcmp(name, s->name, length) != 0 || *line != 'f') return false;
-    for (const char *p = name; p < end; p++) {
-        if (*p == '(' || *p == '[' || *p == '{') depth++;
-        if ((*p == ')' || *p == ']' || *p == '}') && --depth == 0) {
-            gr_buffer_put(s->out, line, (size_t)(p + 1 - line));
+    if (!gr_library_definition(name, length, &file, &text, &size) || *text != 'f') return false;
+    for (size_t i = 0; i < size; i++) {
+        if (strchr("([{", text[i])) depth++;
+        if (strchr(")]}", text[i]) && --depth == 0) {
+            gr_buffer_put(out, text, i + 1);
             return true;
         }
     }
@@ -219,10 +258,15 @@ static const gr_builtin *builtin_in(const gr_builtin *row, const char *name, siz
     return NULL;
 }
 
-static const char *builtin_signature(const char *name, size_t length) {
+const gr_builtin *gr_find_builtin(const char *name, size_t length) {
     const gr_builtin *row = builtin_in(gr_builtins_transform, name, length);
     for (const gr_builtin *const *table = gr_builtin_tables; !row && *table; table++)
         row = builtin_in(*table, name, length);
+    return row;
+}
+
+static const char *builtin_signature(const char *name, size_t length) {
+    const gr_builtin *row = gr_find_builtin(name, length);
     if (row) return row->signature;
     char text[64];
     if (length >= sizeof text) return NULL;
@@ -236,9 +280,8 @@ static const char *builtin_signature(const char *name, size_t length) {
 
 bool gr_known_signature(gr_vm *vm, const char *name, size_t length, gr_buffer *out) {
     gr_value f;
-    search s = {name, length, out};
     if (gr_known_value(vm, name, length, &f)) return gr_value_signature(vm, f, out);
-    if (each_definition(take_definition, &s)) return true;
+    if (library_signature(name, length, out)) return true;
     const char *signature = builtin_signature(name, length);
     if (signature)
         gr_buffer_printf(out, "fn %.*s(%s)", (int)length, name, signature);
