@@ -4,6 +4,7 @@
  */
 #include "builtin.h"
 #include "format.h"
+#include "help.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -99,21 +100,17 @@ static bool gr_b_exit(gr_vm *vm, gr_call *call) {
     return false;
 }
 
-/* Signature and documentation of a function; the kind and value of anything else. */
+/* Of a function, of what a string names, of any other value. */
 static bool gr_b_help(gr_vm *vm, gr_call *call) {
     gr_buffer text;
     if (!gr_may_print(vm)) return true;
     gr_buffer_init(&text, gr_ctx(vm));
     if (gr_is_absent(call->args[0])) {
         gr_buffer_puts(&text, "help(f) tells what a function does; `gradus --help` how to call gradus");
-    } else if (call->args[0].kind == GR_FUNCTION) {
-        const char *doc = gr_function_doc(vm, call->args[0]);
-        gr_function_text(vm, call->args[0], &text);
-        if (doc && *doc) gr_buffer_printf(&text, "\n%s", doc);
+    } else if (call->args[0].kind == GR_STRING) {
+        gr_help_name(vm, &text, gr_as_string(call->args[0])->bytes, gr_as_string(call->args[0])->length);
     } else {
-        gr_describe(vm, &text, call->args[0]);
-        gr_buffer_puts(&text, "\n");
-        gr_format_echo(vm, &text, call->args[0], 0);
+        gr_help_value(vm, &text, call->args[0]);
     }
     if (text.size == 0 || text.text[text.size - 1] != '\n') gr_buffer_puts(&text, "\n");
     if (!text.failed) gr_write(vm, text.text, text.size);
@@ -131,6 +128,8 @@ const gr_builtin gr_builtins_system[] = {
     GR_BUILTIN(interruptible, "f, ...args",
                "calls f and gives {interrupted, value}: an interrupt (Ctrl-C) ends f, not the program"),
     GR_BUILTIN(type, "x", "the kind of a value: \"number\", \"tensor\", \"string\" …"),
-    GR_BUILTIN(help, "x = nil", "prints what a function does, or what a value is"),
+    GR_BUILTIN(help, "x = nil",
+               "prints what a function does, or what a value is; of a string: what it names, also a "
+               "keyword or a sign"),
     GR_BUILTIN(exit, "status = 0", "ends the program"),
     GR_BUILTINS_END};

@@ -55,6 +55,9 @@ void gr_describe_short(gr_vm *vm, gr_buffer *out, gr_value v);
 /* "text" with quotes and escapes. */
 void gr_format_quoted(gr_buffer *out, const char *bytes, size_t length);
 
+/* As much as fits into `room` columns, with … at its end where something was cut off. */
+void gr_put_cut(gr_buffer *out, const char *bytes, size_t length, size_t room);
+
 /* Terminal columns of UTF-8 text. */
 size_t gr_text_width(const char *bytes, size_t length);
 

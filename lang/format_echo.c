@@ -18,12 +18,18 @@ static size_t count_lines(const gr_buffer *text) {
     return lines;
 }
 
-/* "   tracked, 3 operations", or nothing. */
-static void put_note(gr_vm *vm, gr_buffer *out, gr_value v, const char *before) {
+/* "   tracked, 3 operations", on a line of its own where that is too long; or nothing. */
+static void put_note(gr_vm *vm, gr_buffer *out, gr_value v, const char *before, unsigned width) {
     gr_buffer note;
     gr_buffer_init(&note, gr_ctx(vm));
     gr_format_tracked(vm, &note, v);
-    if (note.size > 0) gr_buffer_printf(out, "%s%s", before, note.text);
+    if (note.size > 0) {
+        size_t line = out->size;
+        while (line > 0 && out->text[line - 1] != '\n') line--;
+        size_t shown = gr_text_width(out->text + line, out->size - line);
+        bool fits = shown + strlen(before) + gr_text_width(note.text, note.size) <= width;
+        gr_buffer_printf(out, "%s%s", fits ? before : "\n  ", note.text);
+    }
     gr_buffer_free(&note);
 }
 
@@ -38,17 +44,17 @@ static void put_tensor_type(gr_buffer *out, const ad_tensor *t) {
 static void echo_tensor(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     gr_buffer_puts(out, "tensor ");
     put_tensor_type(out, v.tensor);
-    put_note(vm, out, v, ", ");
+    put_note(vm, out, v, ", ", width);
     gr_buffer_puts(out, "\n");
     gr_format_tensor(out, v.tensor, GR_TENSOR_FITTED, NULL, 0, width);
 }
 
 /* A tracked number with the name of its variable, which is what a derivative would be asked of. */
-static void echo_number(gr_vm *vm, gr_buffer *out, gr_value v) {
+static void echo_number(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     const char *name = gr_tracked_name(vm, v);
     if (name) gr_buffer_printf(out, "%s = ", name);
     gr_format_value(vm, out, v, NULL);
-    put_note(vm, out, v, "   ");
+    put_note(vm, out, v, "   ", width);
 }
 
 /* ---- tables of leaves ------------------------------------------------------------------------- */
@@ -141,7 +147,7 @@ static void echo_table(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     each_leaf(&t, &root, v);
     size_t leaves = t.rows;
     gr_buffer_printf(out, "%s, %zu leaves, %.0f numbers", gr_kind_name(v), leaves, t.numbers);
-    put_note(vm, out, v, ", ");
+    put_note(vm, out, v, ", ", width);
     t.measuring = false, t.rows = 0;
     each_leaf(&t, &root, v);
     if (leaves > TABLE) gr_buffer_printf(out, "\n  … %zu more", leaves - TABLE);
@@ -157,7 +163,7 @@ static void echo_structure(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width
     gr_buffer written = {.text = out->text + before, .size = out->size - before};
     size_t lines = out->failed ? 1 : count_lines(&written);
     if (lines <= AS_IT_IS) {
-        put_note(vm, out, v, lines > 1 ? "\n  " : "   ");
+        put_note(vm, out, v, lines > 1 ? "\n  " : "   ", width);
         return;
     }
     out->size = before;
@@ -175,7 +181,7 @@ static void echo_function(gr_vm *vm, gr_buffer *out, gr_value v) {
 void gr_format_echo(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     if (width == 0) width = gr_vm_screen(vm).width;
     switch (v.kind) {
-    case AD_NUMBER: echo_number(vm, out, v); break;
+    case AD_NUMBER: echo_number(vm, out, v, width); break;
     case AD_TENSOR: echo_tensor(vm, out, v, width); break;
     case GR_TUPLE:
     case GR_RECORD: echo_structure(vm, out, v, width); break;

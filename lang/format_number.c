@@ -96,6 +96,22 @@ size_t gr_text_width(const char *bytes, size_t length) {
     return width;
 }
 
+void gr_put_cut(gr_buffer *out, const char *bytes, size_t length, size_t room) {
+    size_t i = 0, at = 0;
+    if (gr_text_width(bytes, length) <= room) {
+        gr_buffer_put(out, bytes, length);
+        return;
+    }
+    while (i < length) {
+        utf8proc_int32_t code;
+        size_t n = step(bytes + i, length - i, &code), w = gr_text_width(bytes + i, n);
+        if (at + w + 1 > room) break;
+        i += n, at += w;
+    }
+    gr_buffer_put(out, bytes, i);
+    gr_buffer_puts(out, "…");
+}
+
 static size_t cut(const char *bytes, size_t length, int chars) {
     size_t i = 0;
     utf8proc_int32_t code;

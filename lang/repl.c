@@ -39,26 +39,19 @@ static void show_help(void) {
     puts("Statements are run as they are typed; the value of an expression is shown.\n"
          "  ans            the last value; a line that begins with |> goes on from it\n"
          "  ;              at the end of a line: the value is not shown\n"
-         "  ?name          what a function does, as help(name)\n"
+         "  ?name          what a function, a keyword or a sign does, as help(name); ??words searches\n"
+         "  :source name   the source of a function\n"
+         "  :type expr     kind, shape and dtype, and what is tracked\n"
          "  :quit          leaves, as Ctrl-D does; Ctrl-C stops what is running");
-}
-
-static void run_help(prompt *p, const char *name) {
-    char text[200], *end;
-    snprintf(text, sizeof text, "help(%.150s", skip_blanks(name));
-    for (end = text + strlen(text); end > text && strchr(" \t\r\n", end[-1]); end--) end[-1] = '\0';
-    strncat(text, ")", sizeof text - strlen(text) - 1);
-    gr_run_text(p->host->vm, "<prompt>", text, strlen(text), 0);
-    gr_host_report(p->host);
 }
 
 /* True if the line was a command; *leave is set by :quit. */
 static bool run_command(prompt *p, bool *leave) {
-    static const char *const names[] = {":quit", ":help"};
+    static const char *const names[] = {":quit", ":help", ":source", ":type"};
     const char *line = skip_blanks(text_of(p));
+    if (gr_ask(p->host, line)) return true;
     if (*line == '?') {
-        if (*skip_blanks(line + 1)) run_help(p, line + 1);
-        else show_help();
+        show_help();
         return true;
     }
     if (*line != ':') return false;
@@ -127,6 +120,10 @@ static int read_statements(prompt *p) {
 static const gr_command_row commands[] = {
     {":help", GR_TAKES_NOTHING, NULL},
     {":quit", GR_TAKES_NOTHING, NULL},
+    {":source", GR_TAKES_NAME, NULL},
+    {":type", GR_TAKES_EXPRESSION, NULL},
+    {"?", GR_TAKES_NAME, NULL},
+    {"??", GR_TAKES_NOTHING, NULL},
     {0, GR_TAKES_NOTHING, NULL}};
 
 int gr_repl(gr_host *host) {

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* Questions at the prompt: ?name, help name, ??words, :source name, :type expression. */
+#include "help.h"
+#include "host.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *skip_blanks(const char *p) { return p + strspn(p, " \t\r\n"); }
+
+/* What follows a word and a blank; NULL: the line does not begin with it. */
+static const char *behind(const char *line, const char *word) {
+    size_t n = strlen(word);
+    if (strncmp(line, word, n) != 0 || !strchr(" \t\r\n", line[n])) return NULL;
+    return skip_blanks(line + n);
+}
+
+/* `help name`, but not `help = 1` or `help |> print`: behind it stands nothing but a name. */
+static const char *help_word(const char *line) {
+    const char *name = behind(line, "help");
+    size_t n = 0;
+    if (!name || !*name) return NULL;
+    while (name[n] && !strchr(" \t\r\n()=,;:+*/@^%<>|&[{\"", name[n])) n++;
+    return n > 0 && !*skip_blanks(name + n) ? name : NULL;
+}
+
+static void answer(gr_host *host, gr_buffer *text) {
+    if (text->text && text->size) fwrite(text->text, 1, text->size, stdout);
+    gr_buffer_free(text);
+    gr_host_report(host);
+}
+
+static void put_usage(gr_buffer *out, const char *what) {
+    gr_buffer_printf(out, "%s\n", what);
+}
+
+static void ask_source(gr_host *host, gr_buffer *out, const char *name) {
+    if (*name) gr_help_source(host->vm, out, name, strlen(name));
+    else put_usage(out, "`:source name` shows the source of a function.");
+}
+
+static void ask_type(gr_host *host, gr_buffer *out, const char *expression) {
+    if (*expression) gr_help_type(host->vm, out, expression, strlen(expression));
+    else put_usage(out, "`:type expression` tells kind, shape, dtype and what is tracked.");
+}
+
+bool gr_ask(gr_host *host, const char *line) {
+    gr_buffer text;
+    const char *rest;
+    line = skip_blanks(line);
+    gr_buffer_init(&text, host->ctx);
+    gr_report_clear(gr_vm_report(host->vm));
+    if (line[0] == '?' && line[1] == '?') {
+        rest = skip_blanks(line + 2);
+        gr_help_search(host->vm, &text, rest, strcspn(rest, "\r\n"), gr_vm_screen(host->vm).width);
+    } else if (line[0] == '?' && *skip_blanks(line + 1)) {
+        gr_help_name(host->vm, &text, line + 1, strlen(line + 1));
+    } else if ((rest = help_word(line))) {
+        gr_help_name(host->vm, &text, rest, strlen(rest));
+    } else if ((rest = behind(line, ":source")) || strcmp(line, ":source") == 0) {
+        ask_source(host, &text, rest ? rest : "");
+    } else if ((rest = behind(line, ":type")) || strcmp(line, ":type") == 0) {
+        ask_type(host, &text, rest ? rest : "");
+    } else {
+        return false;
+    }
+    answer(host, &text);
+    return true;
+}
