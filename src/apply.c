@@ -25,14 +25,26 @@ static bool gives_bool(ad_op op) {
            op == AD_OPID_isfinite;
 }
 
+/* The head in one store: the interpreter reads it as one word soon. */
+static inline ad_value tracked(double y, uint32_t node) {
+    ad_value v;
+#if defined(__BYTE_ORDER__) && __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    v.head = (uint64_t)node << 32 | AD_NUMBER;
+#else
+    v.head = AD_NUMBER;
+    v.node = node;
+#endif
+    v.num = y;
+    return v;
+}
+
 static inline ad_status push_number(ad_ctx *ctx, ad_op op, uint32_t src, uint32_t a, uint32_t b,
                                     double y, ad_value *out) {
     uint32_t node;
     tape_entry *e = ad_push(ctx, &node);
     if (!e) return AD_ERR_MEMORY;
     *e = (tape_entry){.num = y, .a = a, .b = b, .src = src, .op = (uint8_t)op, .held = 1};
-    *out = ad_number(y);
-    out->node = node;
+    *out = tracked(y, node);
     return AD_OK;
 }
 

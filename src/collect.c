@@ -19,7 +19,7 @@
 
 #include <string.h>
 
-enum { FIRST_ENTRIES = 4096, FIRST_BYTES = 1 << 20 };
+enum { FIRST_ENTRIES = 16384, FIRST_BYTES = 1 << 20 };
 
 typedef struct collector {
     ad_ctx *ctx;
