@@ -54,6 +54,7 @@ static ad_term term3(ad_builder *b, ad_op op, ad_term x, ad_term y, ad_term z) {
 #define TANH(a) term1(build, AD_OPID_tanh, a)
 #define HYPOT(a, b) term2(build, AD_OPID_hypot, a, b)
 #define DIGAMMA(a) term1(build, AD_OPID_digamma, a)
+#define COSINE(a, b) term2(build, AD_OPID_cosine, a, b)
 #define COSQUARE(a) term1(build, AD_OPID_cosquare, a)
 #define POLYGAMMA(n, x) term2(build, AD_OPID_polygamma, n, x)
 #define SIGN(a) term1(build, AD_OPID_sign, a)

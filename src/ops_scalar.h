@@ -131,6 +131,7 @@ static inline double ad_s_trunc(double x) { return trunc(x); }
 #define TANH(a) ad_s_tanh(a)
 #define HYPOT(a, b) ad_s_hypot(a, b)
 #define DIGAMMA(a) ad_s_digamma(a)
+#define COSINE(a, b) ad_v_cosine(a, b, 0)
 #define COSQUARE(a) ad_v_cosquare(a, 0, 0)
 #define POLYGAMMA(n, x) ad_s_polygamma(n, x)
 #define SIGN(a) ad_v_sign(a, 0, 0)
@@ -183,6 +184,7 @@ static inline double ad_square(double x) { return x * x; }
 #undef TANH
 #undef HYPOT
 #undef DIGAMMA
+#undef COSINE
 #undef COSQUARE
 #undef POLYGAMMA
 #undef SIGN
