@@ -386,8 +386,10 @@ static ad_status back_index(ad_sweep *s, const tape_entry *e, ad_value g) {
 }
 
 /* Writing through an index: the array moves on with the places cleared; they go to what was written. */
-static ad_status back_put(ad_sweep *s, const tape_entry *e, ad_value g) {
+/* Goes on with `*adjoint` in the place of a copy: filling a tensor is linear backwards too. */
+static ad_status back_put(ad_sweep *s, const tape_entry *e, ad_value *adjoint) {
     const ad_payload *p = e->payload;
+    const ad_value g = *adjoint;
     ad_index_plan *plan;
     ad_status st = AD_OK;
     if (ad_needed(s, p->in[1])) {
@@ -404,11 +406,11 @@ static ad_status back_put(ad_sweep *s, const tape_entry *e, ad_value g) {
     }
     if (st != AD_OK || !ad_needed(s, p->in[0])) return st;
     st = ad_index_plan_copy(s->ctx, p->plan, &plan);
-    ad_value rest = ad_retain(s->ctx, g);
-    if (st == AD_OK) st = ad_index_write_plan(s->ctx, &rest, plan, ad_number(0), e->src);
-    if (st == AD_OK) return give(s, p->in[0], e->src, rest);
-    ad_release(s->ctx, rest);
-    return st;
+    if (st == AD_OK) st = ad_index_write_plan(s->ctx, adjoint, plan, ad_number(0), e->src);
+    if (st != AD_OK) return st;
+    ad_value rest = *adjoint;
+    *adjoint = ad_number(0);
+    return give(s, p->in[0], e->src, rest);
 }
 
 static ad_status back_spread(ad_sweep *s, const tape_entry *e, ad_value g) {
@@ -495,11 +497,11 @@ static ad_status back_gradient(ad_sweep *s, const tape_entry *e, const ad_value 
 
 /* ---- the walk ----------------------------------------------------------------------------- */
 
-static ad_status back_payload(ad_sweep *s, uint32_t node, const tape_entry *e, const ad_value *adj,
+static ad_status back_payload(ad_sweep *s, uint32_t node, const tape_entry *e, ad_value *adj,
                               const bool *has) {
     switch (e->op) {
     case E_INDEX: return back_index(s, e, adj[0]);
-    case E_PUT: return back_put(s, e, adj[0]);
+    case E_PUT: return back_put(s, e, &adj[0]);
     case E_SPREAD: return back_spread(s, e, adj[0]);
     case E_GRAD:
     case E_JVP: return back_gradient(s, e, adj, has);
