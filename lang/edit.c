@@ -79,7 +79,8 @@ static gr_line read_plain(gr_edit *edit, const char *prompt, gr_buffer *out) {
             if (terminal) puts("");
             return GR_LINE_READ;
         }
-        if (line != GR_LINE_READ || !is_incomplete(edit, out)) return line;
+        if (line != GR_LINE_READ) return line;
+        if (!is_incomplete(edit, out) && (terminal || !gr_statement_goes_on())) return line;
         gr_buffer_puts(out, "\n");
     }
 }

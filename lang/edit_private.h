@@ -51,4 +51,7 @@ void gr_live_draw(gr_edit *edit);
 /* Shows the statement as it stays, and goes to the line below. */
 void gr_live_finish(gr_edit *edit);
 
+/* Has a line arrived on standard input that goes on with the statement above it (edit_ahead.c)? */
+bool gr_statement_goes_on(void);
+
 #endif

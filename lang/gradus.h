@@ -75,5 +75,7 @@ void gr_each_global(gr_vm *vm, void (*each)(void *user, const gr_name *name, gr_
 /* What the stages make of a text: tokens, tree, code. False: the report says why. */
 bool gr_dump_text(gr_vm *vm, const char *stage, const char *name, const char *text, size_t size,
                   gr_buffer *out);
+/* What the variables of the top level came from, one recorded entry a line. */
+bool gr_dump_tape(gr_vm *vm, gr_buffer *out);
 
 #endif

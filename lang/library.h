@@ -3,6 +3,7 @@
 #ifndef GR_LIBRARY_H
 #define GR_LIBRARY_H
 
+#include "chunk.h"
 #include "lexer.h"
 #include "module.h"
 
@@ -24,7 +25,12 @@ typedef struct gr_library {
     uint32_t source_count, source_room;
     gr_imported *imports;
     uint32_t import_count, import_room;
+    gr_proto **tops; /* that have run: what they recorded can still be asked where it came from */
+    uint32_t top_count, top_room;
 } gr_library;
+
+/* Takes over the top level of a chunk, until the library is closed. */
+void gr_keep_top(gr_vm *vm, gr_proto *proto);
 
 /* Parses, compiles and runs a source as the module `m`. */
 bool gr_run_module(gr_vm *vm, gr_module *m, gr_source *source, unsigned compile_flags);

@@ -152,9 +152,27 @@ static int run_expression(gr_host *host) {
     return gr_host_status(host, status);
 }
 
+/* The program is run first, and prints what it prints. */
+static int dump_tape(gr_host *host) {
+    const gr_command *c = host->command;
+    const char *text = c->expression;
+    gr_buffer out;
+    gr_status status = c->action == GR_DO_EXPRESSION
+                           ? gr_run_text(host->vm, "-e", text, strlen(text), GR_RUN_ANSWER)
+                           : gr_run_file(host->vm, c->path, 0);
+    gr_host_report(host);
+    if (status != GR_OK) return gr_host_status(host, status);
+    gr_buffer_init(&out, host->ctx);
+    bool ok = gr_dump_tape(host->vm, &out);
+    if (ok && out.text) fwrite(out.text, 1, out.size, stdout);
+    gr_buffer_free(&out);
+    return ok ? 0 : 1;
+}
+
 static int dump(gr_host *host) {
     static const char *const stages[] = {"", "tokens", "ast", "code"};
     const gr_command *c = host->command;
+    if (c->dump == GR_DUMP_TAPE) return dump_tape(host);
     gr_buffer text, out;
     gr_buffer_init(&text, host->ctx);
     gr_buffer_init(&out, host->ctx);

@@ -167,6 +167,14 @@ static bool index_library(gr_vm *vm) {
     return true;
 }
 
+void gr_keep_top(gr_vm *vm, gr_proto *p) {
+    gr_library *l = vm->library;
+    if (gr_proto_grow(vm, &l->tops, &l->top_room, l->top_count + 1, sizeof *l->tops))
+        l->tops[l->top_count++] = p;
+    else
+        gr_proto_release(vm, p);
+}
+
 bool gr_run_module(gr_vm *vm, gr_module *m, gr_source *source, unsigned compile_flags) {
     gr_ast *ast = NULL;
     gr_proto *p = NULL;
@@ -179,7 +187,7 @@ bool gr_run_module(gr_vm *vm, gr_module *m, gr_source *source, unsigned compile_
     gr_ast_free(ast);
     if (!p) return false;
     bool ok = gr_run_proto(vm, p, &ignored);
-    gr_proto_release(vm, p);
+    gr_keep_top(vm, p);
     if (ok) gr_release(vm, ignored);
     return ok;
 }
@@ -431,6 +439,8 @@ void gr_library_drop_values(gr_vm *vm) {
     gr_library *l = vm->library;
     for (uint32_t i = 0; l && i < l->import_count; i++)
         gr_release(vm, gr_take(&l->imports[i].value));
+    for (uint32_t i = 0; l && i < l->top_count; i++) gr_proto_release(vm, l->tops[i]);
+    if (l) l->top_count = 0;
 }
 
 void gr_library_close(gr_vm *vm) {
@@ -444,6 +454,7 @@ void gr_library_close(gr_vm *vm) {
     for (uint32_t i = 0; i < l->source_count; i++) gr_source_free(l->sources[i]);
     if (l->sources) ad_mem_put(vm->ctx, l->sources, l->source_room * sizeof *l->sources);
     if (l->imports) ad_mem_put(vm->ctx, l->imports, l->import_room * sizeof *l->imports);
+    if (l->tops) ad_mem_put(vm->ctx, l->tops, l->top_room * sizeof *l->tops);
     if (l->file_of) ad_mem_put(vm->ctx, l->file_of, l->file_of_room * sizeof *l->file_of);
     gr_lexicon_free(l->lexicon);
     gr_arena_free(&l->arena);

@@ -17,13 +17,14 @@ const char gr_usage[] =
     "  gradus -               run a script from standard input\n"
     "  gradus -e 'expr'       evaluate and print\n"
     "  gradus -i file.nn      run a script, then a prompt with its names\n"
-    "  gradus test files      run the tests in files and folders; --filter TEXT: those so named,\n"
-    "                         --update: write the output that `#> ` lines promise\n"
+    "  gradus test files      run the tests in files and folders; --filter TEXT: those so\n"
+    "                         named; --update: write the output that `#> ` lines promise\n"
     "\n"
     "  --seed N               begin with these random numbers\n"
     "  --dtype f32|f64        of constructors and literals\n"
     "  --threads N            for large products\n"
-    "  --dump=tokens|ast|code\n"
+    "  --dump=tokens|ast|code|tape\n"
+    "                         what the stages make of a program\n"
     "  --no-color             also: the variable NO_COLOR\n"
     "  --ids                  errors show which kind of error they are\n"
     "  --version, --help\n";
@@ -91,7 +92,7 @@ static bool set_numbers(scanner *s, bool *done) {
 
 static bool set_words(scanner *s, bool *done) {
     static const char *const dtypes[] = {"f64", "f32", NULL};
-    static const char *const dumps[] = {"none", "tokens", "ast", "code", NULL};
+    static const char *const dumps[] = {"none", "tokens", "ast", "code", "tape", NULL};
     const char *value;
     bool failed = false;
     int k = 0;
@@ -101,7 +102,7 @@ static bool set_words(scanner *s, bool *done) {
         s->out->dtype = (ad_dtype)k;
     } else if (!failed && (value = value_of(s, "--dump", &failed))) {
         k = choose(value, dumps);
-        if (k < 1) return complain(s, "--dump is tokens, ast or code, not `%s`", value);
+        if (k < 1) return complain(s, "--dump is tokens, ast, code or tape, not `%s`", value);
         s->out->dump = (gr_dump)k;
     }
     *done = value != NULL;

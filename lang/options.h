@@ -14,7 +14,7 @@ typedef enum gr_action {
     GR_DO_HELP
 } gr_action;
 
-typedef enum gr_dump { GR_DUMP_NONE, GR_DUMP_TOKENS, GR_DUMP_AST, GR_DUMP_CODE } gr_dump;
+typedef enum gr_dump { GR_DUMP_NONE, GR_DUMP_TOKENS, GR_DUMP_AST, GR_DUMP_CODE, GR_DUMP_TAPE } gr_dump;
 
 typedef struct gr_command {
     gr_action action;

@@ -119,7 +119,7 @@ static gr_status run_tree(gr_vm *vm, gr_ast *ast, unsigned flags) {
         gr_release(vm, ignored);
         if (flags & GR_RUN_ANSWER) bind_answer(vm);
     }
-    gr_proto_release(vm, p);
+    gr_keep_top(vm, p);
     ad_set_recording(vm->ctx, true);
     return status_of(vm);
 }
@@ -173,6 +173,8 @@ bool gr_dump_text(gr_vm *vm, const char *stage, const char *name, const char *te
     if (gr_source_new(vm->ctx, name, text, size, &source) != GR_SOURCE_OK ||
         !gr_keep_source(vm, source))
         return false;
+    if (strcmp(stage, "tokens") == 0)
+        return gr_dump_tokens(out, vm->library->lexicon, source, &vm->report);
     if (gr_parse(vm->library->lexicon, source, 0, &vm->report, &ast) != GR_PARSE_OK) return false;
     gr_proto *p = NULL;
     if (strcmp(stage, "ast") == 0)

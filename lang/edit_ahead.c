@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A script on standard input is run statement by statement as it comes, and still a line that begins
+ * with `else` or a binary operator belongs to the statement above it. So what stands in front of the
+ * reader is looked at, and put back: only what has already arrived, since who writes into a pipe may
+ * wait for an answer before writing the next line.
+ */
+#include "edit_private.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* As much as is looked at: comments in front of an operator may be long. */
+enum { MOST_AHEAD = 4096 };
+
+/* Can a character be read without waiting for it? */
+static bool is_ready(void) {
+#ifdef __GLIBC__
+    if (stdin->_IO_read_ptr < stdin->_IO_read_end) return true;
+#endif
+    struct stat info;
+    if (fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode)) return true;
+    struct pollfd fd = {.fd = STDIN_FILENO, .events = POLLIN};
+    return poll(&fd, 1, 0) == 1;
+}
+
+static bool is_word(char c) {
+    return c == '_' || (c & 0x80) || (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z');
+}
+
+/* `text` begins with the first code behind a complete statement; NUL ends it. */
+static bool goes_on(const char *text) {
+    static const char *const words[] = {"else", "and", "or"};
+    static const char *const signs[] = {"+", "*", "/", "%", "@", "^", "<", ">", "==", "!=", "|>",
+                                        "..", "≤", "≥", "≠"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t n = strlen(words[i]);
+        if (strncmp(text, words[i], n) == 0 && !is_word(text[n])) return true;
+    }
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (strncmp(text, signs[i], strlen(signs[i])) == 0) return strncmp(text, "...", 3) != 0;
+    return text[0] == '-' && (text[1] == ' ' || text[1] == '\t' || text[1] == '\n');
+}
+
+/* Where the code begins behind blanks, newlines and comments. */
+static size_t skip(const char *text, size_t n) {
+    size_t i = 0;
+    while (i < n && (strchr(" \t\r\n", text[i]) || text[i] == '#'))
+        if (text[i++] == '#')
+            while (i < n && text[i] != '\n') i++;
+    return i;
+}
+
+bool gr_statement_goes_on(void) {
+    char text[MOST_AHEAD + 1];
+    size_t n = 0, code = 0;
+    while (n < MOST_AHEAD && n < code + 8 && is_ready()) {
+        int c = getc_unlocked(stdin);
+        if (c == EOF) break;
+        text[n++] = (char)c;
+        code = skip(text, n);
+    }
+    text[n] = '\0';
+    bool yes = goes_on(text + code);
+    while (n > 0) ungetc((unsigned char)text[--n], stdin);
+    return yes;
+}
