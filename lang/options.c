@@ -18,7 +18,7 @@ const char gr_usage[] =
     "  gradus -e 'expr'       evaluate and print\n"
     "  gradus -i file.nn      run a script, then a prompt with its names\n"
     "  gradus test files      run the tests in files and folders; --filter TEXT:\n"
-    "                         those so named; --update: write the output that `#> ` lines promise\n"
+    "                         those so named; --update: write `#> ` lines anew\n"
     "\n"
     "  --seed N               begin with these random numbers\n"
     "  --dtype f32|f64        of constructors and literals\n"
