@@ -20,6 +20,7 @@ static bool load(ad_library *lib) {
     if (lib->handle == NULL) return false;
     bool all = symbol(lib, "dgemm_", &lib->dgemm);
     all = symbol(lib, "sgemm_", &lib->sgemm) && all;
+    all = symbol(lib, "dtrsm_", &lib->dtrsm) && all;
     all = symbol(lib, "dgetrf_", &lib->dgetrf) && all;
     all = symbol(lib, "dpotrf_", &lib->dpotrf) && all;
     all = symbol(lib, "dgeqrf_", &lib->dgeqrf) && all;

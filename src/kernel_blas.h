@@ -16,6 +16,9 @@ typedef struct ad_library {
     void (*sgemm)(const char *ta, const char *tb, const int *m, const int *n, const int *k,
                   const float *alpha, const float *a, const int *lda, const float *b,
                   const int *ldb, const float *beta, float *c, const int *ldc);
+    void (*dtrsm)(const char *side, const char *uplo, const char *trans, const char *diag,
+                  const int *m, const int *n, const double *alpha, const double *a, const int *lda,
+                  double *b, const int *ldb);
     void (*dgetrf)(const int *m, const int *n, double *a, const int *lda, int *pivots, int *info);
     void (*dpotrf)(const char *uplo, const int *n, double *a, const int *lda, int *info);
     void (*dgeqrf)(const int *m, const int *n, double *a, const int *lda, double *tau, double *work,

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* kernel_linalg.c - see kernel_linalg.h. LAPACK is column-major: matrices are transposed on the way
- * in and out. Inputs with inf or nan never reach its iterations; their results are nan. */
+ * in and out. Inputs with inf or nan never reach its iterations; their results are nan. Calls that may
+ * take long run on a worker, which an interrupt abandons (worker.h). */
 #include "kernel_linalg.h"
 
 #include "kernel_blas.h"
+#include "worker.h"
 
 #include <math.h>
 #include <string.h>
@@ -20,9 +22,14 @@ static ad_status failed(ad_ctx *ctx, const char *what) {
     return ad_fail(ctx, AD_ERR_NUMERIC, 0, "%s", what);
 }
 
+enum { BLOCK = 32 }; /* of a transposition: both sides stay in cache */
+
 static void transpose(int64_t rows, int64_t cols, const double *a, double *out) {
-    for (int64_t i = 0; i < rows; i++)
-        for (int64_t j = 0; j < cols; j++) out[j * rows + i] = a[i * cols + j];
+    for (int64_t i0 = 0; i0 < rows; i0 += BLOCK)
+        for (int64_t j0 = 0; j0 < cols; j0 += BLOCK)
+            for (int64_t i = i0; i < rows && i < i0 + BLOCK; i++)
+                for (int64_t j = j0; j < cols && j < j0 + BLOCK; j++)
+                    out[j * rows + i] = a[i * cols + j];
 }
 
 static bool all_finite(int64_t n, const double *a) {
@@ -35,12 +42,105 @@ static void fill(int64_t n, double x, double *out) {
     for (int64_t i = 0; i < n; i++) out[i] = x;
 }
 
-static double *numbers(ad_ctx *ctx, int64_t n) {
-    return ad_mem_get(ctx, sizeof(double) * (size_t)(n > 0 ? n : 1));
+static int64_t smaller(int64_t m, int64_t n) { return m < n ? m : n; }
+
+/* ---- calls of LAPACK ---------------------------------------------------------------------- */
+
+/* A call with all that it reads and writes in one block, which a worker can take away: a as LAPACK sees it
+ * [rows, cols], then whatever the step needs. */
+typedef enum lapack_step { STEP_LU, STEP_CHOLESKY, STEP_QR, STEP_SVD, STEP_EIGH } lapack_step;
+typedef struct call {
+    lapack_step step;
+    bool apart; /* the block is a worker's */
+    size_t bytes;
+    ad_library lib;
+    int rows, cols, rank, info, lwork, liwork;
+    int *ints; /* pivots or integer work */
+    double *a, *work;
+    double *tau, *r;                /* QR */
+    double *left, *values, *right;  /* SVD; values also of EIGH */
+} call;
+
+/* Above this many operations, some tens of milliseconds, a call runs where it can be abandoned. */
+static const double LONG = 2e8;
+
+static double effort(lapack_step step, double m, double n) {
+    double k = m < n ? m : n;
+    static const double each[] = {1.0, 0.5, 4.0, 20.0, 10.0};
+    return each[step] * m * n * k;
 }
 
-static void give_back(ad_ctx *ctx, double *block, int64_t n) {
-    if (block != NULL) ad_mem_put(ctx, block, sizeof(double) * (size_t)(n > 0 ? n : 1));
+static ad_status call_open(ad_ctx *ctx, lapack_step step, int64_t rows, int64_t cols, int64_t numbers,
+                           int64_t ints, call **out) {
+    const ad_library *lib = ad_library_open(ctx);
+    if (lib == NULL) return no_library(ctx);
+    size_t head = (sizeof(call) + 15) / 16 * 16;
+    size_t bytes = head + sizeof(double) * (size_t)numbers + sizeof(int) * (size_t)ints;
+    bool apart = effort(step, (double)rows, (double)cols) > LONG;
+    call *c = apart ? ad_worker_block(ctx, bytes) : ad_mem_get(ctx, bytes);
+    if (c == NULL) return AD_ERR_MEMORY;
+    *c = (call){.step = step, .apart = apart, .bytes = bytes, .lib = *lib};
+    c->rows = (int)rows;
+    c->cols = (int)cols;
+    c->rank = (int)smaller(rows, cols);
+    c->a = (double *)(void *)((char *)c + head);
+    c->ints = (int *)(void *)(c->a + numbers);
+    c->liwork = (int)ints;
+    *out = c;
+    return AD_OK;
+}
+
+static void call_work(call *c, double *work, int64_t room) {
+    c->work = work;
+    c->lwork = (int)room;
+}
+
+static void call_close(ad_ctx *ctx, call *c) {
+    if (c->apart)
+        ad_worker_free(c, c->bytes);
+    else
+        ad_mem_put(ctx, c, c->bytes);
+}
+
+/* a holds the matrix in columns, then the reflectors, then q. */
+static void run_qr(call *c) {
+    int m = c->rows, n = c->cols, k = c->rank;
+    c->lib.dgeqrf(&m, &n, c->a, &m, c->tau, c->work, &c->lwork, &c->info);
+    for (int i = 0; i < k; i++)
+        for (int j = 0; j < n; j++)
+            c->r[(int64_t)i * n + j] = j < i ? 0.0 : c->a[(int64_t)j * m + i];
+    if (c->info == 0) c->lib.dorgqr(&m, &k, &k, c->a, &m, c->tau, c->work, &c->lwork, &c->info);
+}
+
+static void call_now(void *block) {
+    call *c = block;
+    int n = c->rows;
+    switch (c->step) {
+    case STEP_LU: c->lib.dgetrf(&n, &n, c->a, &n, c->ints, &c->info); break;
+    case STEP_CHOLESKY: /* the upper triangle of the transpose */
+        c->lib.dpotrf("U", &n, c->a, &n, &c->info);
+        break;
+    case STEP_QR: run_qr(c); break;
+    case STEP_SVD:
+        c->lib.dgesdd("S", &n, &c->cols, c->a, &n, c->values, c->left, &n, c->right, &c->rank,
+                      c->work, &c->lwork, c->ints, &c->info);
+        break;
+    case STEP_EIGH:
+        c->lib.dsyevd("V", "L", &n, c->a, &n, c->values, c->work, &c->lwork, c->ints, &c->liwork,
+                      &c->info);
+        break;
+    }
+}
+
+/* After an error the call is gone. */
+static ad_status call_run(ad_ctx *ctx, call *c) {
+    if (!c->apart) {
+        call_now(c);
+        return AD_OK;
+    }
+    ad_status s = ad_worker_run(ctx, call_now, c, c->bytes);
+    if (s != AD_OK && s != AD_ERR_INTERRUPT) call_close(ctx, c);
+    return s;
 }
 
 /* ---- LU ----------------------------------------------------------------------------------- */
@@ -68,26 +168,24 @@ static void own_lu(int64_t n, double *a, int64_t *pivots) {
     }
 }
 
+/* The row-major a is the column-major aᵀ, so it is turned on the way in and out. */
+static ad_status lapack_lu(ad_ctx *ctx, int64_t n, double *a, int64_t *pivots) {
+    call *c;
+    ad_status s = call_open(ctx, STEP_LU, n, n, n * n, n, &c);
+    if (s) return s;
+    transpose(n, n, a, c->a);
+    s = call_run(ctx, c);
+    if (s) return s;
+    transpose(n, n, c->a, a);
+    for (int64_t i = 0; i < n; i++) pivots[i] = c->ints[i] - 1;
+    call_close(ctx, c);
+    return AD_OK;
+}
+
 ad_status ad_lu(ad_ctx *ctx, int64_t n, double *a, int64_t *pivots) {
-    if (n <= OWN) {
-        own_lu(n, a, pivots);
-        return AD_OK;
-    }
-    const ad_library *lib = ad_library_open(ctx);
-    if (lib == NULL) return no_library(ctx);
-    size_t bytes = sizeof(int) * (size_t)n;
-    double *t = numbers(ctx, n * n);
-    int *ipiv = ad_mem_get(ctx, bytes), size = (int)n, info = 0;
-    bool ok = t != NULL && ipiv != NULL;
-    if (ok) {
-        transpose(n, n, a, t);
-        lib->dgetrf(&size, &size, t, &size, ipiv, &info);
-        transpose(n, n, t, a);
-        for (int64_t i = 0; i < n; i++) pivots[i] = ipiv[i] - 1;
-    }
-    give_back(ctx, t, n * n);
-    if (ipiv != NULL) ad_mem_put(ctx, ipiv, bytes);
-    return ok ? ad_poll(ctx) : AD_ERR_MEMORY;
+    if (n > OWN) return lapack_lu(ctx, n, a, pivots);
+    own_lu(n, a, pivots);
+    return AD_OK;
 }
 
 /* row i −= f · row j */
@@ -95,14 +193,11 @@ static void subtract(double *b, int64_t k, int64_t i, int64_t j, double f) {
     for (int64_t c = 0; c < k; c++) b[i * k + c] -= f * b[j * k + c];
 }
 
-ad_status ad_lu_solve(ad_ctx *ctx, int64_t n, const double *lu, const int64_t *pivots, int64_t k,
-                      double *b) {
-    for (int64_t i = 0; i < n; i++)
-        for (int64_t c = 0; pivots[i] != i && c < k; c++) {
-            double t = b[i * k + c];
-            b[i * k + c] = b[pivots[i] * k + c];
-            b[pivots[i] * k + c] = t;
-        }
+static void swap_all(int64_t n, const int64_t *pivots, int64_t k, double *b) {
+    for (int64_t i = 0; i < n; i++) swap_rows(b, k, i, pivots[i]);
+}
+
+static ad_status own_solve(ad_ctx *ctx, int64_t n, const double *lu, int64_t k, double *b) {
     for (int64_t i = 0; i < n; i++) {
         for (int64_t j = 0; j < i; j++) subtract(b, k, i, j, lu[i * n + j]);
         if ((i & 15) == 0 && ad_poll(ctx)) return AD_ERR_INTERRUPT;
@@ -113,6 +208,29 @@ ad_status ad_lu_solve(ad_ctx *ctx, int64_t n, const double *lu, const int64_t *p
         if ((i & 15) == 0 && ad_poll(ctx)) return AD_ERR_INTERRUPT;
     }
     return AD_OK;
+}
+
+/* Column-major, all is transposed: bᵀ Lᵀ⁻¹ Uᵀ⁻¹, with Lᵀ above and Uᵀ below. A few right sides at a time,
+ * so that the flag is seen. */
+static ad_status lapack_solve(ad_ctx *ctx, const ad_library *lib, int64_t n, const double *lu, int64_t k,
+                              double *b) {
+    int size = (int)n, ldb = (int)k;
+    double one = 1.0, most = 2e8 / ((double)n * (double)n);
+    int64_t width = most < 8.0 ? 8 : most > (double)k ? k : (int64_t)most;
+    for (int64_t at = 0; at < k; at += width) {
+        int rows = (int)(k - at < width ? k - at : width);
+        lib->dtrsm("R", "U", "N", "U", &rows, &size, &one, lu, &size, b + at, &ldb);
+        lib->dtrsm("R", "L", "N", "N", &rows, &size, &one, lu, &size, b + at, &ldb);
+        if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
+    }
+    return AD_OK;
+}
+
+ad_status ad_lu_solve(ad_ctx *ctx, int64_t n, const double *lu, const int64_t *pivots, int64_t k,
+                      double *b) {
+    swap_all(n, pivots, k, b);
+    const ad_library *lib = n > OWN && k > 0 ? ad_library_open(ctx) : NULL;
+    return lib != NULL ? lapack_solve(ctx, lib, n, lu, k, b) : own_solve(ctx, n, lu, k, b);
 }
 
 double ad_lu_ratio(int64_t n, const double *lu) {
@@ -160,58 +278,56 @@ static bool own_cholesky(int64_t n, double *a) {
     return true;
 }
 
+static ad_status lapack_cholesky(ad_ctx *ctx, int64_t n, double *a, bool *good) {
+    call *c;
+    ad_status s = call_open(ctx, STEP_CHOLESKY, n, n, n * n, 0, &c);
+    if (s) return s;
+    memcpy(c->a, a, sizeof(double) * (size_t)(n * n));
+    s = call_run(ctx, c);
+    if (s) return s;
+    memcpy(a, c->a, sizeof(double) * (size_t)(n * n));
+    *good = c->info == 0;
+    call_close(ctx, c);
+    return AD_OK;
+}
+
 ad_status ad_cholesky(ad_ctx *ctx, int64_t n, double *a) {
-    bool good;
-    if (n <= OWN) {
+    bool good = true;
+    ad_status s = AD_OK;
+    if (n <= OWN)
         good = own_cholesky(n, a);
-    } else {
-        const ad_library *lib = ad_library_open(ctx);
-        int size = (int)n, info = 0;
-        if (lib == NULL) return no_library(ctx);
-        lib->dpotrf("U", &size, a, &size, &info); /* the upper triangle of the transpose */
-        good = info == 0;
-    }
+    else
+        s = lapack_cholesky(ctx, n, a, &good);
+    if (s) return s;
     for (int64_t i = 0; i < n; i++)
         for (int64_t j = i + 1; j < n; j++) a[i * n + j] = 0.0;
-    if (good) return AD_OK;
-    return failed(ctx, "the matrix is not positive definite");
+    return good ? AD_OK : failed(ctx, "the matrix is not positive definite");
 }
 
 /* ---- QR ----------------------------------------------------------------------------------- */
 
-/* t holds a in columns, then the reflectors, then q. */
-static int qr_steps(const ad_library *lib, int m, int n, double *t, double *tau, double *work,
-                    int lwork, double *r) {
-    int k = m < n ? m : n, info = 0;
-    lib->dgeqrf(&m, &n, t, &m, tau, work, &lwork, &info);
-    for (int i = 0; i < k; i++)
-        for (int j = 0; j < n; j++) r[(int64_t)i * n + j] = j < i ? 0.0 : t[(int64_t)j * m + i];
-    if (info == 0) lib->dorgqr(&m, &k, &k, t, &m, tau, work, &lwork, &info);
-    return info;
-}
-
 ad_status ad_qr(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *q, double *r) {
-    int64_t k = m < n ? m : n, room = 64 * (m + n);
+    int64_t k = smaller(m, n);
     if (k == 0) return AD_OK;
     if (!all_finite(m * n, a)) {
         fill(m * k, NAN, q);
         fill(k * n, NAN, r);
         return AD_OK;
     }
-    const ad_library *lib = ad_library_open(ctx);
-    if (lib == NULL) return no_library(ctx);
-    double *t = numbers(ctx, m * n), *work = numbers(ctx, k + room);
-    int info = 0;
-    bool ok = t != NULL && work != NULL;
-    if (ok) {
-        transpose(m, n, a, t);
-        info = qr_steps(lib, (int)m, (int)n, t, work, work + k, (int)room, r);
-        transpose(k, m, t, q);
-    }
-    give_back(ctx, t, m * n);
-    give_back(ctx, work, k + room);
-    if (!ok) return AD_ERR_MEMORY;
-    return info == 0 ? AD_OK : failed(ctx, "the QR factorisation failed");
+    call *c;
+    ad_status s = call_open(ctx, STEP_QR, m, n, m * n + k + k * n + 64 * (m + n), 0, &c);
+    if (s) return s;
+    c->tau = c->a + m * n;
+    c->r = c->tau + k;
+    call_work(c, c->r + k * n, 64 * (m + n));
+    transpose(m, n, a, c->a);
+    s = call_run(ctx, c);
+    if (s) return s;
+    transpose(k, m, c->a, q);
+    memcpy(r, c->r, sizeof(double) * (size_t)(k * n));
+    bool good = c->info == 0;
+    call_close(ctx, c);
+    return good ? AD_OK : failed(ctx, "the QR factorisation failed");
 }
 
 /* ---- SVD ---------------------------------------------------------------------------------- */
@@ -220,7 +336,7 @@ ad_status ad_qr(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *q, d
  * out as we want them. */
 ad_status ad_svd(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *u, double *s,
                  double *vt) {
-    int64_t k = m < n ? m : n, most = m < n ? n : m;
+    int64_t k = smaller(m, n), most = m + n - k;
     if (k == 0) return AD_OK;
     if (!all_finite(m * n, a)) {
         fill(m * k, NAN, u);
@@ -228,22 +344,24 @@ ad_status ad_svd(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *u, 
         fill(k * n, NAN, vt);
         return AD_OK;
     }
-    const ad_library *lib = ad_library_open(ctx);
-    if (lib == NULL) return no_library(ctx);
-    int64_t room = 4 * k * k + 7 * k + 64 * (most + k), iroom = 8 * k;
-    double *t = numbers(ctx, m * n + room);
-    int *iwork = ad_mem_get(ctx, sizeof(int) * (size_t)iroom);
-    int rows = (int)n, cols = (int)m, rank = (int)k, lwork = (int)room, info = 0;
-    bool ok = t != NULL && iwork != NULL;
-    if (ok) {
-        memcpy(t, a, sizeof(double) * (size_t)(m * n));
-        lib->dgesdd("S", &rows, &cols, t, &rows, s, vt, &rows, u, &rank, t + m * n, &lwork, iwork,
-                    &info);
-    }
-    give_back(ctx, t, m * n + room);
-    if (iwork != NULL) ad_mem_put(ctx, iwork, sizeof(int) * (size_t)iroom);
-    if (!ok) return AD_ERR_MEMORY;
-    return info == 0 ? AD_OK : failed(ctx, "the singular values did not converge");
+    int64_t room = 4 * k * k + 7 * k + 64 * (most + k);
+    call *c;
+    ad_status status =
+        call_open(ctx, STEP_SVD, n, m, m * n + m * k + k + k * n + room, 8 * k, &c);
+    if (status) return status;
+    c->left = c->a + m * n;
+    c->values = c->left + k * n;
+    c->right = c->values + k;
+    call_work(c, c->right + m * k, room);
+    memcpy(c->a, a, sizeof(double) * (size_t)(m * n));
+    status = call_run(ctx, c);
+    if (status) return status;
+    memcpy(vt, c->left, sizeof(double) * (size_t)(k * n));
+    memcpy(s, c->values, sizeof(double) * (size_t)k);
+    memcpy(u, c->right, sizeof(double) * (size_t)(m * k));
+    bool good = c->info == 0;
+    call_close(ctx, c);
+    return good ? AD_OK : failed(ctx, "the singular values did not converge");
 }
 
 /* ---- symmetric eigenvalues ---------------------------------------------------------------- */
@@ -266,22 +384,20 @@ ad_status ad_eigh(ad_ctx *ctx, int64_t n, const double *a, double *w, double *v)
         fill(n * n, NAN, v);
         return AD_OK;
     }
-    const ad_library *lib = ad_library_open(ctx);
-    if (lib == NULL) return no_library(ctx);
-    int64_t room = 1 + 6 * n + 2 * n * n, iroom = 3 + 5 * n;
-    double *t = numbers(ctx, n * n + room);
-    int *iwork = ad_mem_get(ctx, sizeof(int) * (size_t)iroom);
-    int size = (int)n, lwork = (int)room, liwork = (int)iroom, info = 0;
-    bool ok = t != NULL && iwork != NULL;
-    if (ok) {
-        for (int64_t i = 0; i < n; i++)
-            for (int64_t j = 0; j < n; j++) t[i * n + j] = 0.5 * (a[i * n + j] + a[j * n + i]);
-        lib->dsyevd("V", "L", &size, t, &size, w, t + n * n, &lwork, iwork, &liwork, &info);
-        fix_signs(n, t);
-        transpose(n, n, t, v);
-    }
-    give_back(ctx, t, n * n + room);
-    if (iwork != NULL) ad_mem_put(ctx, iwork, sizeof(int) * (size_t)iroom);
-    if (!ok) return AD_ERR_MEMORY;
-    return info == 0 ? AD_OK : failed(ctx, "the eigenvalues did not converge");
+    int64_t room = 1 + 6 * n + 2 * n * n;
+    call *c;
+    ad_status s = call_open(ctx, STEP_EIGH, n, n, n * n + n + room, 3 + 5 * n, &c);
+    if (s) return s;
+    c->values = c->a + n * n;
+    call_work(c, c->values + n, room);
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t j = 0; j < n; j++) c->a[i * n + j] = 0.5 * (a[i * n + j] + a[j * n + i]);
+    s = call_run(ctx, c);
+    if (s) return s;
+    memcpy(w, c->values, sizeof(double) * (size_t)n);
+    fix_signs(n, c->a);
+    transpose(n, n, c->a, v);
+    bool good = c->info == 0;
+    call_close(ctx, c);
+    return good ? AD_OK : failed(ctx, "the eigenvalues did not converge");
 }
