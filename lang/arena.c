@@ -127,6 +127,12 @@ void gr_buffer_puts(gr_buffer *buffer, const char *text) {
     gr_buffer_put(buffer, text, strlen(text));
 }
 
+void gr_buffer_trim(gr_buffer *buffer) {
+    if (!buffer->text) return;
+    while (buffer->size > 0 && buffer->text[buffer->size - 1] == ' ') buffer->size--;
+    buffer->text[buffer->size] = '\0';
+}
+
 void gr_buffer_fill(gr_buffer *buffer, char c, size_t count) {
     if (!reserve(buffer, count)) return;
     memset(buffer->text + buffer->size, c, count);

@@ -44,6 +44,8 @@ void gr_buffer_free(gr_buffer *buffer);
 void gr_buffer_clear(gr_buffer *buffer);
 void gr_buffer_put(gr_buffer *buffer, const char *text, size_t size);
 void gr_buffer_puts(gr_buffer *buffer, const char *text);
+/* Drops blanks at the end. */
+void gr_buffer_trim(gr_buffer *buffer);
 void gr_buffer_fill(gr_buffer *buffer, char c, size_t count);
 void gr_buffer_printf(gr_buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

@@ -118,7 +118,7 @@ static void table_row(table *t, const gr_path *path, gr_value leaf) {
         put_column(t->out, &kind, t->kinds + 3);
         size_t used = t->paths + t->kinds + 8;
         put_content(t, leaf, t->width > used + 12 ? t->width - used : 12);
-        while (t->out->size > 0 && t->out->text[t->out->size - 1] == ' ') t->out->size--;
+        gr_buffer_trim(t->out);
     }
     t->rows++;
     gr_buffer_free(&place);

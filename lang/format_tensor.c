@@ -193,7 +193,7 @@ static void put_row(sheet *s, int axis) {
         if (next < s->t->dims[axis]) gr_buffer_puts(s->out, ", ");
         at += gr_text_width(s->out->text + before, s->out->size - before);
         if (s->column && next < s->t->dims[axis] && at + s->column + 1 > limit && at > start) {
-            while (s->out->size > 0 && s->out->text[s->out->size - 1] == ' ') s->out->size--;
+            gr_buffer_trim(s->out);
             new_line(s, axis);
             at = start;
         }

@@ -234,7 +234,7 @@ void gr_help_search(gr_vm *vm, gr_buffer *out, const char *words, size_t size, u
         put_head(out, &s.found[k], head);
         gr_buffer_puts(out, "  ");
         put_first_line(out, &s.found[k], width > head + 5 ? width - head - 5 : 10);
-        while (out->size && out->text[out->size - 1] == ' ') out->size--;
+        gr_buffer_trim(out);
         gr_buffer_puts(out, "\n");
     }
     if (s.all > s.kept) gr_buffer_printf(out, "  … %d more\n", s.all - s.kept);

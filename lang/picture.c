@@ -83,15 +83,11 @@ static void put_line(gr_buffer *out, const char *line, size_t size, bool color) 
     }
 }
 
-static void trim_end(gr_buffer *out) {
-    while (out->size > 0 && out->text[out->size - 1] == ' ') out->size--;
-}
-
 void gr_picture_put(gr_buffer *out, const gr_picture *p, bool color) {
     for (size_t at = 0; at <= p->size;) {
         size_t n = line_length(p->text + at, p->size - at);
         put_line(out, p->text + at, n, color);
-        trim_end(out);
+        gr_buffer_trim(out);
         at += n + 1;
         if (at <= p->size) gr_buffer_puts(out, "\n");
     }
