@@ -1,11 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# embed.sh FILE.nn...  writes the C file that holds the texts of the library to standard output; see
-# stdlib_embed.h for what it defines. The names are given in alphabetical order.
+# embed.sh TABLE FILE...  writes the C file that holds the texts of the files as the rows of TABLE to
+# standard output; see stdlib_embed.h. The names are given in alphabetical order.
 set -eu
 
-printf '/* Made from the files of stdlib by embed.sh. */\n#include "stdlib_embed.h"\n\n'
+table=$1
+shift
+printf '/* Made by embed.sh. */\n#include "stdlib_embed.h"\n\n'
 count=0
 for file; do
     printf 'static const unsigned char text_%d[] = {\n' "$count"
@@ -14,11 +16,11 @@ for file; do
     count=$((count + 1))
 done
 
-printf 'const struct gr_embedded gr_stdlib[] = {\n'
+printf 'const struct gr_embedded %s[] = {\n' "$table"
 count=0
 for file; do
     printf '    {"%s", text_%d, sizeof text_%d - 1},\n' "${file##*/}" "$count" "$count"
     count=$((count + 1))
 done
 # A row of nothing closes the table, so that it is valid C however many files there are.
-printf '    {0, 0, 0},\n};\nconst size_t gr_stdlib_count = %d;\n' "$count"
+printf '    {0, 0, 0},\n};\nconst size_t %s_count = %d;\n' "$table" "$count"

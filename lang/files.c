@@ -6,6 +6,8 @@
 #define _GNU_SOURCE /* mkostemp */
 #include "files.h"
 
+#include "stdlib_embed.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,9 +33,25 @@ static bool read_all(gr_buffer *out, int fd) {
     }
 }
 
+/* "gradus:NAME" is a file that the program carries. */
+static const char own_data[] = "gradus:";
+
+static bool read_embedded(gr_buffer *out, const char *name) {
+    for (size_t i = 0; i < gr_data_count; i++) {
+        if (strcmp(gr_data[i].name, name) != 0) continue;
+        gr_buffer_put(out, (const char *)gr_data[i].text, gr_data[i].length);
+        errno = ENOMEM;
+        return !out->failed;
+    }
+    errno = ENOENT;
+    return false;
+}
+
 bool gr_read_file(gr_buffer *out, const char *path) {
     struct stat info;
     if (strcmp(path, "-") == 0) return read_all(out, STDIN_FILENO);
+    if (strncmp(path, own_data, sizeof own_data - 1) == 0)
+        return read_embedded(out, path + sizeof own_data - 1);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) return false;
     bool ok = fstat(fd, &info) == 0;

@@ -7,8 +7,8 @@
 
 #include "vm.h"
 
-/* Reads a file ("-": standard input) to its end into `out`. False: errno says why, or memory is out
- * (errno ENOMEM). */
+/* Reads a file ("-": standard input, "gradus:NAME": one that the program carries) to its end into
+ * `out`. False: errno says why, or memory is out (errno ENOMEM). */
 bool gr_read_file(gr_buffer *out, const char *path);
 /* A new file takes the place of an old one at once, or not at all. False: errno says why. */
 bool gr_write_file(ad_ctx *ctx, const char *path, const char *bytes, size_t length);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library that is written in the language, embedded in the program: the build turns stdlib (*.nn)
- * into one C file (lang/embed.sh) that defines these. Nothing is parsed or bound here. The rows are
- * in alphabetical order of their names; a text ends in a zero byte that `length` does not count.
+ * The library that is written in the language, and the data that belongs to it, embedded in the
+ * program: the build turns each into a C file (lang/embed.sh) that defines these. Nothing is parsed or
+ * bound here. The rows are in alphabetical order of their names; a text ends in a zero byte that
+ * `length` does not count.
  */
 #ifndef GR_STDLIB_EMBED_H
 #define GR_STDLIB_EMBED_H
@@ -17,5 +18,8 @@ struct gr_embedded {
 
 extern const struct gr_embedded gr_stdlib[];
 extern const size_t gr_stdlib_count;
+/* Read as "gradus:NAME", from any folder. */
+extern const struct gr_embedded gr_data[];
+extern const size_t gr_data_count;
 
 #endif
