@@ -22,6 +22,7 @@ gr_proto *gr_proto_new(gr_vm *vm, const gr_source *source) {
     }
     memset(p, 0, sizeof *p);
     p->refs = 1;
+    p->serial = ++vm->serials;
     p->source = source;
     gr_arena_init(&p->arena, vm->ctx);
     return p;

@@ -177,6 +177,7 @@ struct gr_elementwise;
 
 struct gr_proto {
     uint32_t refs;
+    uint64_t serial; /* gr_function.serial of its closures that capture nothing */
     uint32_t flags;
     const gr_name *name;
     const gr_source *source; /* lives as long as the vm */

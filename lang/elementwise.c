@@ -4,15 +4,17 @@
  * elementwise rows, `where` and calls of such functions. Numbers run its bytecode; a call with a
  * tensor builds a block program from the same bytecode, once, and runs that: one pass, one entry.
  *
- * The program holds what it was built from: the functions that it calls, by the value of their
- * variable. If one of them has been defined anew, the program is built again. Captured and global
- * numbers are further inputs, so that they may change and may be tracked.
+ * A program knows what it was built from: the functions that it calls, each by its serial number,
+ * whether it stands in a global or was captured. For other functions another program is built; a few
+ * are kept. Captured and global numbers are further inputs, so that they may change and may be
+ * tracked.
  */
 #include "heap_private.h"
 
 #include <string.h>
 
 enum { MOST_INPUTS = 24, MOST_INLINED = 24, MOST_REGISTERS = 256, SMALL = 16 };
+enum { MOST_KEPT = 8, MOST_BUILDS = 256, MOST_FAILURES = 4 };
 
 /* Where an input behind the parameters comes from. */
 typedef struct source {
@@ -20,24 +22,40 @@ typedef struct source {
     uint32_t index;
 } source;
 
-struct gr_elementwise {
-    ad_prog *prog; /* NULL: not to be had */
-    uint32_t parameters, source_count, callee_count;
+/* A function that was read into the program: a captured one of the outermost function, or a global. */
+typedef struct callee {
+    bool held;
+    uint32_t index;
+    uint64_t serial;
+} callee;
+
+typedef struct program {
+    ad_prog *prog; /* NULL: not built */
+    uint32_t parameters, source_count, callee_count, emitted;
     source sources[MOST_INPUTS];
-    uint32_t callees[MOST_INLINED]; /* global slots … */
-    void *callee_values[MOST_INLINED]; /* … and the function objects that they held, not owned */
-    uint32_t tries, emitted;
+    callee callees[MOST_INLINED];
+} program;
+
+/* Of one proto; closures of it share it. */
+struct gr_elementwise {
+    uint32_t builds, failures, count;
+    program *kept[MOST_KEPT]; /* the latest first */
 };
 
-void gr_elementwise_free(gr_vm *vm, struct gr_elementwise *e) {
-    if (!e) return;
+static void program_free(gr_vm *vm, program *e) {
     if (e->prog) ad_prog_release(vm->ctx, e->prog);
     ad_mem_put(vm->ctx, e, sizeof *e);
 }
 
+void gr_elementwise_free(gr_vm *vm, struct gr_elementwise *all) {
+    if (!all) return;
+    for (uint32_t i = 0; i < all->count; i++) program_free(vm, all->kept[i]);
+    ad_mem_put(vm->ctx, all, sizeof *all);
+}
+
 typedef struct builder {
     gr_vm *vm;
-    struct gr_elementwise *e;
+    program *e;
     gr_closure *closure; /* of the outermost function */
     ad_prog *prog;       /* NULL while inputs are counted */
     int inputs;
@@ -52,7 +70,7 @@ typedef struct slot {
 } slot;
 
 static int add_source(builder *b, bool held, uint32_t index) {
-    struct gr_elementwise *e = b->e;
+    program *e = b->e;
     for (uint32_t i = 0; i < e->source_count; i++)
         if (e->sources[i].held == held && e->sources[i].index == index)
             return (int)(e->parameters + i);
@@ -84,6 +102,14 @@ static int constant(builder *b, gr_value v) {
     return r;
 }
 
+static void add_callee(builder *b, bool held, uint32_t index, gr_function *f) {
+    program *e = b->e;
+    if (e->callee_count < MOST_INLINED)
+        e->callees[e->callee_count++] = (callee){held, index, f->serial};
+    else
+        b->failed = true;
+}
+
 static void read_global(builder *b, uint32_t index, slot *to) {
     gr_vm *vm = b->vm;
     if (gr_is_absent(vm->globals[index].value) &&
@@ -94,14 +120,8 @@ static void read_global(builder *b, uint32_t index, slot *to) {
     gr_value v = vm->globals[index].value;
     *to = (slot){.reg = -1};
     if (v.kind == GR_FUNCTION) {
-        struct gr_elementwise *e = b->e;
         to->function = gr_as_function(v);
-        if (e->callee_count >= MOST_INLINED) {
-            b->failed = true;
-            return;
-        }
-        e->callees[e->callee_count] = index;
-        e->callee_values[e->callee_count++] = v.ptr;
+        add_callee(b, false, index, to->function);
     } else if (gr_is_numeric(v)) {
         to->reg = add_source(b, false, index);
     } else {
@@ -112,9 +132,10 @@ static void read_global(builder *b, uint32_t index, slot *to) {
 static void read_held(builder *b, const gr_closure *of, uint32_t index, slot *to) {
     gr_value v = of->held[index];
     *to = (slot){.reg = -1};
-    if (v.kind == GR_FUNCTION)
+    if (v.kind == GR_FUNCTION) {
         to->function = gr_as_function(v);
-    else if (of == b->closure && gr_is_numeric(v))
+        if (of == b->closure) add_callee(b, true, index, to->function);
+    } else if (of == b->closure && gr_is_numeric(v))
         to->reg = add_source(b, true, index);
     else if (v.head <= AD_BOOL)
         to->reg = constant(b, v); /* of an inlined function: captured by value, never changes */
@@ -224,7 +245,7 @@ static int inline_function(builder *b, gr_closure *closure, int argc, const int 
 }
 
 /* Read twice: inputs are found first, then the program is written. */
-static bool build(gr_vm *vm, gr_closure *closure, struct gr_elementwise *e) {
+static bool build(gr_vm *vm, gr_closure *closure, program *e) {
     int args[MOST_INPUTS];
     builder b = {.vm = vm, .e = e, .closure = closure};
     uint32_t n = closure->proto->parameter_count;
@@ -246,29 +267,47 @@ static bool build(gr_vm *vm, gr_closure *closure, struct gr_elementwise *e) {
     return false;
 }
 
-static bool still_good(gr_vm *vm, const struct gr_elementwise *e) {
-    for (uint32_t i = 0; i < e->callee_count; i++)
-        if (vm->globals[e->callees[i]].value.ptr != e->callee_values[i]) return false;
+static bool still_good(gr_vm *vm, const gr_closure *closure, const program *e) {
+    for (uint32_t i = 0; i < e->callee_count; i++) {
+        const callee *c = &e->callees[i];
+        gr_value v = c->held ? closure->held[c->index] : vm->globals[c->index].value;
+        if (v.kind != GR_FUNCTION || gr_as_function(v)->serial != c->serial) return false;
+    }
     return true;
 }
 
-static struct gr_elementwise *prepared(gr_vm *vm, gr_closure *closure) {
-    gr_proto *p = closure->proto;
-    struct gr_elementwise *e = p->elementwise;
-    if (e && e->prog && still_good(vm, e)) return e;
-    if (!e) {
-        e = p->elementwise = ad_mem_get(vm->ctx, sizeof *e);
-        if (!e) return NULL;
-        memset(e, 0, sizeof *e);
+static program *build_another(gr_vm *vm, gr_closure *closure, struct gr_elementwise *all) {
+    program *e = ad_mem_get(vm->ctx, sizeof *e);
+    if (!e) return NULL;
+    *e = (program){0};
+    if (!build(vm, closure, e)) {
+        program_free(vm, e);
+        all->failures++;
+        return NULL;
     }
-    if (e->prog) ad_prog_release(vm->ctx, e->prog);
-    e->prog = NULL;
-    if (e->tries++ < 8 && build(vm, closure, e)) return e;
-    p->flags &= ~(uint32_t)GR_PROTO_ELEMENTWISE;
-    return NULL;
+    all->builds++;
+    if (all->count == MOST_KEPT) program_free(vm, all->kept[--all->count]);
+    memmove(all->kept + 1, all->kept, all->count++ * sizeof *all->kept);
+    return all->kept[0] = e;
 }
 
-static bool gather(gr_vm *vm, const gr_closure *closure, const struct gr_elementwise *e,
+static program *prepared(gr_vm *vm, gr_closure *closure) {
+    gr_proto *p = closure->proto;
+    struct gr_elementwise *all = p->elementwise;
+    if (!all) {
+        all = p->elementwise = ad_mem_get(vm->ctx, sizeof *all);
+        if (!all) return NULL;
+        *all = (struct gr_elementwise){0};
+    }
+    for (uint32_t i = 0; i < all->count; i++)
+        if (still_good(vm, closure, all->kept[i])) return all->kept[i];
+    program *made = build_another(vm, closure, all);
+    if (all->failures >= MOST_FAILURES || all->builds >= MOST_BUILDS)
+        p->flags &= ~(uint32_t)GR_PROTO_ELEMENTWISE;
+    return made;
+}
+
+static bool gather(gr_vm *vm, const gr_closure *closure, const program *e,
                    const gr_value *args, gr_value *in) {
     int64_t largest = 0;
     for (uint32_t i = 0; i < e->parameters + e->source_count; i++) {
@@ -291,7 +330,7 @@ bool gr_call_elementwise(gr_vm *vm, gr_value *base, uint32_t argc, bool *ok) {
     gr_value in[MOST_INPUTS], out;
     if (!(closure->proto->flags & GR_PROTO_ELEMENTWISE) || closure->proto->parameter_count != argc)
         return false;
-    struct gr_elementwise *e = prepared(vm, closure);
+    program *e = prepared(vm, closure);
     if (!e || !gather(vm, closure, e, base + 1, in)) return false;
     ad_status s = ad_apply_prog(vm->ctx, e->prog, gr_current_src(vm), in, &out);
     if (s == AD_ERR_SHAPE || s == AD_ERR_GUARD || s == AD_ERR_ARGUMENT) return false;

@@ -12,6 +12,7 @@ static gr_function *new_function(gr_vm *vm, gr_form form, size_t header, uint32_
     f->arity = 0;
     f->op = AD_OP_NONE;
     f->held_count = held;
+    f->serial = ++vm->serials;
     f->signature = NULL;
     return f;
 }
@@ -21,6 +22,7 @@ gr_closure *gr_closure_new(gr_vm *vm, gr_proto *proto, uint32_t held) {
     if (!f) return NULL;
     gr_closure *c = (gr_closure *)f;
     c->proto = proto;
+    if (!held) f->serial = proto->serial;
     gr_proto_retain(proto);
     for (uint32_t i = 0; i < held; i++) c->held[i] = gr_nil();
     return c;

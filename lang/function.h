@@ -30,6 +30,8 @@ typedef struct gr_function {
     uint8_t arity; /* of an elementwise op that numbers go through at once: 1 or 2; else 0 */
     ad_op op;
     uint32_t held_count;
+    uint64_t serial; /* no two functions that differ have the same; of a closure without captured
+                        variables it is its proto's */
     gr_native_signature *signature; /* of natives, NULL while not parsed */
 } gr_function;
 

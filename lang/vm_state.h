@@ -95,6 +95,7 @@ struct gr_vm {
     uint64_t sealed; /* `begun` of the innermost checkpoint: what is older is not assigned; 0: none */
 
     /* globals and code */
+    uint64_t serials; /* given to functions so far */
     gr_global *globals;
     uint32_t global_count, global_room;
     gr_proto **protos; /* ordered by src_base */
