@@ -110,10 +110,10 @@ static void explain_characters(gr_prefix p, gr_completion *c) {
 /* False: it is no spelling, and may be something else. */
 static bool complete_spelling(const char *text, size_t cursor, gr_completion *c) {
     size_t at = backslash_before(text, cursor);
-    if (at == SIZE_MAX || at + 1 == cursor) return false;
+    if (at == SIZE_MAX) return false;
     gr_prefix p = {text + at + 1, cursor - at - 1};
     c->begin = at;
-    if ((unsigned char)*p.text >= 0x80) explain_characters(p, c);
+    if (p.size && (unsigned char)*p.text >= 0x80) explain_characters(p, c);
     else complete_latex(p, c);
     return c->count > 0;
 }
@@ -200,8 +200,11 @@ static void complete_typed_names(const place *at) {
     const gr_typed *t = at->typed;
     for (uint32_t i = 0; i < at->before; i++) {
         const gr_typed_token *token = &t->tokens[i];
-        bool field = i > 0 && t->tokens[i - 1].kind == GR_T_DOT;
-        if (token->kind == GR_T_NAME && !field)
+        uint8_t last = i > 0 ? t->tokens[i - 1].kind : GR_T_SEMICOLON;
+        bool field = last == GR_T_DOT;
+        bool argument = (last == GR_T_LPAREN || last == GR_T_COMMA) && i + 1 < t->count &&
+                        t->tokens[i + 1].kind == GR_T_ASSIGN;
+        if (token->kind == GR_T_NAME && !field && !argument)
             offer_field(t->source->text + token->span.begin, token->span.end - token->span.begin,
                         at->word, at->c);
     }

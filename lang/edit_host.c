@@ -55,7 +55,9 @@ void gr_host_init(const gr_host *host) {
     if (base && *base == '/') gr_buffer_printf(&path, "%s/gradus/init.nn", base);
     else if (home && *home) gr_buffer_printf(&path, "%s/.config/gradus/init.nn", home);
     if (path.text && !path.failed && access(path.text, R_OK) == 0) {
-        gr_run_file(host->vm, path.text, 0);
+        /* as at the prompt, a name that nobody knows is told where it is reached */
+        if (gr_run_file(host->vm, path.text, GR_RUN_PROMPT) == GR_INCOMPLETE)
+            gr_run_file(host->vm, path.text, 0);
         gr_host_report(host);
     }
     gr_buffer_free(&path);

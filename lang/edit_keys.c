@@ -109,7 +109,8 @@ static int up(int count, int key) {
 
 static int down(int count, int key) {
     int end = line_end(rl_point);
-    if (end == rl_end) return rl_get_next_history(count, key);
+    bool newest = where_history() >= history_length; /* where nothing follows, the text stays */
+    if (end == rl_end) return newest ? rl_ding() : rl_get_next_history(count, key);
     rl_point = at_column(end + 1, column_of(rl_point));
     return 0;
 }

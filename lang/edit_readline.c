@@ -249,6 +249,7 @@ bool gr_live_open(gr_edit *edit) {
     rl_change_environment = 0;
     rl_attempted_completion_over = 1;
     rl_deprep_term_function = deprep_terminal;
+    rl_variable_bind("bind-tty-special-chars", "off"); /* Ctrl-U is ours: it goes by lines */
     gr_bind_keys();
     rl_initialize(); /* which turns bracketed paste off where the display is not its own */
     rl_redisplay_function = redisplay;

@@ -6,6 +6,7 @@
  *     size COLUMNS ROWS      of the window, before the first key (80 24)
  *     env NAME=VALUE         for the program, before the first key; `env NAME` takes it away
  *     args WORDS             of the program, likewise
+ *     file PATH … end        writes a file, and the folders to it, likewise
  *     keys TEXT              types; \r \t \e \\ \xHH, \s is a blank at the end
  *     paste … end            the lines between, as a bracketed paste
  *     see TEXT               waits until a row of the screen has TEXT
@@ -15,6 +16,7 @@
  *     cursor ROW COLUMN      waits until the cursor is there, both from 0
  *     style TEXT PARAMETERS  waits until TEXT is drawn so: "35", "-" for plain
  *     resize COLUMNS ROWS
+ *     cpu MILLISECONDS       the program has used no more until now (any, where it is sanitized)
  *     again                  ends the program with Ctrl-D and starts it anew
  *     exit STATUS            waits for the program's end
  *
@@ -24,6 +26,7 @@
 #define _GNU_SOURCE
 #include "terminal.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <locale.h>
 #include <poll.h>
@@ -34,6 +37,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -325,6 +329,46 @@ static bool add_args(test *t, char *rest) {
     return true;
 }
 
+static bool write_file(test *t, char *path) {
+    for (char *p = path; *p; p++) {
+        if (*p != '/' || p == path) continue;
+        *p = '\0';
+        mkdir(path, 0700);
+        *p = '/';
+    }
+    char *text = read_block(t, false);
+    FILE *file = fopen(path, "w");
+    bool ok = file && fputs(text, file) >= 0;
+    if (file && fclose(file) != 0) ok = false;
+    free(text);
+    return ok || fail(t, "%s: %s", path, strerror(errno));
+}
+
+/* The time that all threads have run, which a busy machine does not lengthen. */
+static double cpu_milliseconds(const test *t) {
+    char path[64], line[128];
+    double total = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)t->pid);
+    DIR *dir = opendir(path);
+    if (!dir) return 0;
+    for (const struct dirent *entry; (entry = readdir(dir));) {
+        if (entry->d_name[0] == '.') continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%.16s/schedstat", (int)t->pid, entry->d_name);
+        FILE *file = fopen(path, "r");
+        if (file && fgets(line, sizeof line, file)) total += atof(line);
+        if (file) fclose(file);
+    }
+    closedir(dir);
+    return total / 1e6;
+}
+
+static bool check_cpu(test *t, const char *rest) {
+    const char *sanitized = getenv("GRADUS_SANITIZED");
+    double used = cpu_milliseconds(t);
+    return (sanitized && *sanitized) || used <= atof(rest) ||
+           fail(t, "the program has used %.1f ms", used);
+}
+
 static bool before_start(test *t, const char *word, char *rest, bool *known) {
     *known = true;
     if (strcmp(word, "size") == 0)
@@ -334,6 +378,7 @@ static bool before_start(test *t, const char *word, char *rest, bool *known) {
         return true;
     }
     if (strcmp(word, "args") == 0) return add_args(t, rest);
+    if (strcmp(word, "file") == 0) return write_file(t, rest);
     *known = false;
     return true;
 }
@@ -356,6 +401,7 @@ static bool run_directive(test *t, const char *word, char *rest) {
     if (strcmp(word, "style") == 0)
         return wait_until(t, is_style, rest) || fail(t, "the style is not `%s`", rest);
     if (strcmp(word, "resize") == 0) return resize(t, rest);
+    if (strcmp(word, "cpu") == 0) return check_cpu(t, rest);
     if (strcmp(word, "again") == 0) return restart(t);
     if (strcmp(word, "exit") == 0) return expect_exit(t, rest);
     return fail(t, "there is no directive `%s`", word);

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
+#ifndef _XOPEN_SOURCE
 #define _XOPEN_SOURCE 700
+#endif
 #include "terminal.h"
 
 #include <stdio.h>
