@@ -4,8 +4,8 @@
  * lives until the picture is made lies in one arena. Functions are called with one number at a time, so
  * that those with branches can be drawn; nothing of what they compute is kept.
  */
-#include "builtin.h"
 #include "builtin_plot.h"
+#include "files.h"
 #include "picture.h"
 #include "plot.h"
 
@@ -389,6 +389,43 @@ static bool gr_b_above(gr_vm *vm, gr_call *call) {
     return !gr_failed(call->result);
 }
 
+/* ---- files ------------------------------------------------------------------------------------ */
+
+static bool ends_in(const char *path, const char *extension) {
+    size_t n = strlen(path), m = strlen(extension);
+    return n > m && strcmp(path + n - m, extension) == 0;
+}
+
+static bool write_picture(gr_vm *vm, gr_call *call, const gr_picture *p, const char *path) {
+    gr_buffer text;
+    bool svg = ends_in(path, ".svg");
+    if (!svg && !ends_in(path, ".txt")) {
+        gr_diagnostic *d = gr_raise_argument(vm, call, 1, GR_E_unreadable_file,
+                                             "`save_plot` does not know files like `%s`", path);
+        gr_diag_help(d, "the end of the name tells the form: .svg is a drawing, .txt what is printed");
+        return false;
+    }
+    gr_buffer_init(&text, gr_ctx(vm));
+    if (svg) gr_picture_svg(&text, p);
+    else gr_picture_put(&text, p, false), gr_buffer_puts(&text, "\n");
+    bool made = !text.failed, ok = made && gr_write_file(gr_ctx(vm), path, text.text, text.size);
+    gr_buffer_free(&text);
+    if (!made) gr_raise_memory(vm);
+    else if (!ok) gr_raise_file(vm, call, 1, "write", path);
+    return ok;
+}
+
+static bool gr_b_save_plot(gr_vm *vm, gr_call *call) {
+    char *path;
+    size_t bytes;
+    if (call->args[0].kind != GR_PICTURE)
+        return gr_raise_kind(vm, call, 0, "a picture, as `plot` gives it");
+    if (!gr_want_path(vm, call, 1, &path, &bytes)) return false;
+    bool ok = write_picture(vm, call, gr_as_picture(call->args[0]), path);
+    ad_mem_put(gr_ctx(vm), path, bytes);
+    return ok;
+}
+
 const gr_builtin gr_builtins_plot[] = {
     GR_BUILTIN(plot,
                "x, y = nil, *, title = nil, xlabel = nil, ylabel = nil, labels = nil, width = nil, "
@@ -398,6 +435,8 @@ const gr_builtin gr_builtins_plot[] = {
                "or a matrix by its columns, makes one curve each, with the names of the record or "
                "`labels` as a legend. `points` draws no lines between them; `style` is \"braille\", "
                "\"block\" or \"ascii\". The picture shows itself where it is printed"),
+    GR_BUILTIN(save_plot, "p, path",
+               "writes a picture into a file: a drawing (.svg), or the text that is printed (.txt)"),
     GR_BUILTIN(beside, "...pictures, gap = 3", "pictures in a row, as one picture"),
     GR_BUILTIN(above, "...pictures", "pictures one below the other, as one picture"),
     GR_BUILTINS_END};

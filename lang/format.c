@@ -222,7 +222,8 @@ static void put_on_one_line(const pieces *p, gr_buffer *out) {
 static void put_filled(const pieces *p, gr_buffer *out, unsigned indent, unsigned width) {
     size_t at = indent + 1;
     for (size_t k = 0; k < p->count; k++) {
-        size_t length = p->ends[k] - (k ? p->ends[k - 1] : 0) + 2;
+        size_t from = k ? p->ends[k - 1] : 0;
+        size_t length = gr_text_width(p->text.text + from, p->ends[k] - from) + 2;
         if (p->left_out && k == ENDS) length += 24;
         if (k && at + length > width) {
             gr_buffer_puts(out, ",\n");

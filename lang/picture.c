@@ -6,8 +6,7 @@
 
 #include <string.h>
 
-/* Bytes of the escape sequence that `text` begins with: ESC [ … letter. */
-static size_t escape_length(const char *text, size_t size) {
+size_t gr_escape_length(const char *text, size_t size) {
     size_t i = 2;
     if (size < 3 || text[0] != '\033' || text[1] != '[') return 0;
     while (i < size && (text[i] < '@' || text[i] > '~')) i++;
@@ -29,7 +28,7 @@ static size_t line_length(const char *text, size_t size) {
 static size_t columns_of(const char *line, size_t size) {
     size_t columns = 0;
     for (size_t i = 0; i < size;) {
-        size_t escape = escape_length(line + i, size - i), n = escape;
+        size_t escape = gr_escape_length(line + i, size - i), n = escape;
         if (escape == 0) {
             n = plain_length(line + i, size - i);
             columns += gr_text_width(line + i, n);
@@ -74,7 +73,7 @@ static void put_line(gr_buffer *out, const char *line, size_t size, bool color) 
         return;
     }
     for (size_t i = 0; i < size;) {
-        size_t escape = escape_length(line + i, size - i), n = escape;
+        size_t escape = gr_escape_length(line + i, size - i), n = escape;
         if (escape == 0) {
             n = plain_length(line + i, size - i);
             gr_buffer_put(out, line + i, n);

@@ -29,6 +29,11 @@ bool gr_picture_equal(const gr_picture *a, const gr_picture *b);
 gr_value gr_picture_beside(gr_vm *vm, size_t count, const gr_value *pictures, unsigned gap);
 gr_value gr_picture_above(gr_vm *vm, size_t count, const gr_value *pictures);
 
+/* The picture as a drawing (SVG). */
+void gr_picture_svg(gr_buffer *out, const gr_picture *p);
+/* Bytes of the escape sequence that `text` begins with, ESC [ … letter; 0: it begins with none. */
+size_t gr_escape_length(const char *text, size_t size);
+
 /* Text in one of the colours (0: none) of canvas.h; empty text needs none. */
 void gr_put_colored(gr_buffer *out, unsigned color, const char *text, size_t size);
 
