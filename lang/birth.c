@@ -3,8 +3,9 @@
  * Where an operand was made, for messages about shapes. What is tracked knows its entry on the tape;
  * anything else is traced through the code of the frames that still run: from the operand's register
  * back to the one instruction that wrote it, through captured variables, and from a parameter to the
- * argument of the call. Nothing is kept for this while programs run. Where more than one assignment
- * could have made the value, nothing is said: no place is better than a wrong one.
+ * argument of the call. Nothing is kept for this while programs run. Where one more assignment could
+ * have made the value, both are named; where several could, nothing is said: no place is better than
+ * a wrong one.
  */
 #include "format.h"
 #include "heap_private.h"
@@ -18,6 +19,7 @@ typedef struct place {
     gr_span span;  /* of the expression, or of the name or pattern that it is bound to */
     bool argument; /* of a call */
     bool item;     /* one of those that a loop runs through */
+    uint32_t later; /* a line that may have changed it since; 0: none */
 } place;
 
 static bool trace(gr_vm *vm, uint32_t frame, uint32_t pc, uint32_t reg, int depth, place *out);
@@ -55,10 +57,16 @@ static bool writer_before(const gr_proto *p, uint32_t from, uint32_t reg, uint32
     return false;
 }
 
-static bool is_assigned_again(const gr_proto *p, const gr_local_info *l) {
-    for (uint32_t pc = l->begin; pc < p->code_count && pc < l->end; pc++)
-        if (gr_insn_writes(p, pc, l->reg)) return true;
-    return false;
+/* The lines of assignments after the first value; more than one: UINT32_MAX. */
+static uint32_t assigned_again(const gr_proto *p, const gr_local_info *l) {
+    uint32_t line = 0;
+    for (uint32_t pc = l->begin; pc < p->code_count && pc < l->end; pc++) {
+        if (!gr_insn_writes(p, pc, l->reg)) continue;
+        uint32_t here = gr_source_line(p->source, gr_proto_span(p, pc, 0).begin);
+        if (line && line != here) return UINT32_MAX;
+        line = here;
+    }
+    return line;
 }
 
 /* The argument that a parameter got, if the caller's code is at hand. */
@@ -78,10 +86,10 @@ static bool argument_of(gr_vm *vm, uint32_t frame, uint32_t parameter, int depth
 static bool local(gr_vm *vm, uint32_t frame, const gr_local_info *l, int depth, place *out) {
     const gr_proto *p = vm->frames[frame].proto;
     uint32_t pc;
-    if (is_assigned_again(p, l)) return false;
-    if (!writer_before(p, l->begin, l->reg, &pc))
-        return l->reg < p->parameter_count && argument_of(vm, frame, l->reg, depth, out);
-    return place_of_insn(p, pc, out);
+    out->later = assigned_again(p, l);
+    if (out->later == UINT32_MAX) return false;
+    if (writer_before(p, l->begin, l->reg, &pc)) return place_of_insn(p, pc, out);
+    return !out->later && l->reg < p->parameter_count && argument_of(vm, frame, l->reg, depth, out);
 }
 
 /* ---- captured variables ----------------------------------------------------------------------- */
@@ -118,7 +126,8 @@ static bool trace(gr_vm *vm, uint32_t frame, uint32_t pc, uint32_t reg, int dept
     const gr_local_info *l = local_at(f->proto, pc, reg);
     if (depth >= LONGEST_CHAIN) return false;
     if (l) return !l->cell && local(vm, frame, l, depth + 1, out);
-    if (!writer_before(f->proto, pc, reg, &pc)) return false;
+    if (!writer_before(f->proto, pc, reg, &pc))
+        return reg < f->proto->parameter_count && argument_of(vm, frame, reg, depth, out);
     gr_insn i = f->proto->code[pc];
     switch (i.op) {
     case GR_I_MOVE:
@@ -137,7 +146,15 @@ static bool operand_register(gr_insn i, uint32_t k, uint32_t *reg) {
     case GR_I_CALL:
     case GR_I_CALLG: *reg = i.a + k; return k > 0; /* 0 is the function */
     case GR_I_CALLX: return false;
+    case GR_I_SIG: *reg = i.a; return true;
     case GR_I_SETITEM: *reg = k == 0 ? i.b : i.c; return true;
+    case GR_I_GETITEM:
+    case GR_I_INDEX: *reg = k == 0 ? i.b : i.c; return k < (i.op == GR_I_INDEX ? 1 : 2);
+    case GR_I_JEQ:
+    case GR_I_JLT:
+    case GR_I_JLE:
+    case GR_I_JGT:
+    case GR_I_JGE: *reg = k == 0 ? i.a : i.b; return k < 2;
     default: break;
     }
     if (i.op < GR_I_ADD || i.op > GR_I_LOGOR || k > 1) return false;
@@ -150,16 +167,18 @@ static bool operand_register(gr_insn i, uint32_t k, uint32_t *reg) {
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
-/* What stands behind `name =`, or the text of the span itself. */
+/* What stands behind `name =`, all of `name += e`, or the text of the span itself. */
 static gr_span value_span(const place *at) {
     const char *text = at->source->text;
     uint32_t line = gr_source_line(at->source, at->span.begin);
     gr_span rest = {at->span.end, gr_source_line_span(at->source, line).end};
     while (rest.begin < rest.end && is_blank(text[rest.begin])) rest.begin++;
+    bool changed = rest.begin + 1 < rest.end && strchr("+-*/", text[rest.begin]) &&
+                   text[rest.begin + 1] == '=';
     if (rest.begin < rest.end && text[rest.begin] == ':') rest.begin++;
     bool bound = rest.begin + 1 < rest.end && text[rest.begin] == '=' && text[rest.begin + 1] != '=';
-    if (!bound) return at->span;
-    rest.begin++;
+    if (!bound && !changed) return at->span;
+    rest.begin = changed ? at->span.begin : rest.begin + 1;
     while (rest.begin < rest.end && is_blank(text[rest.begin])) rest.begin++;
     for (uint32_t i = rest.begin; i < rest.end; i++)
         if (text[i] == '#') rest.end = i;
@@ -184,12 +203,13 @@ static void put_place(gr_buffer *out, const place *at, bool param) {
     uint32_t line = gr_source_line(at->source, at->span.begin);
     gr_buffer_puts(out, param ? ", param" : "");
     if (at->item) {
-        gr_buffer_printf(out, ", of the loop at %s:%u", at->source->name, line);
+        gr_buffer_printf(out, ", from the loop at %s:%u", at->source->name, line);
         return;
     }
     gr_buffer_printf(out, ", %s %s:%u: ", at->argument ? "given at" : "made at", at->source->name,
                      line);
     put_code(out, at->source, value_span(at));
+    if (at->later) gr_buffer_printf(out, ", or changed in line %u", at->later);
 }
 
 /* ---- params ----------------------------------------------------------------------------------- */
@@ -230,6 +250,13 @@ static bool tracked(gr_vm *vm, gr_value v, place *out, bool *param) {
     return true;
 }
 
+/* Where the function of a call comes from. */
+static bool callee(gr_vm *vm, uint32_t frame, uint32_t pc, place *out) {
+    gr_insn i = vm->frames[frame].proto->code[pc];
+    if (i.op == GR_I_CALLG) return place_of_src(vm, vm->globals[i.c].changed, out);
+    return (i.op == GR_I_CALL || i.op == GR_I_CALLX) && trace(vm, frame, pc, i.a, 0, out);
+}
+
 /* "[64, 10], param, made at mlp.nn:4: randn(64, 10)" */
 void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v) {
     uint32_t frame = vm->frame_count - 1, pc, reg;
@@ -239,8 +266,10 @@ void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v) {
     if (!vm->frame_count || (vm->frames[frame].proto->flags & GR_PROTO_LIBRARY)) return;
     const gr_frame *f = &vm->frames[frame];
     pc = gr_frame_pc(f);
-    gr_span shown = gr_proto_span(f->proto, pc, k + 1);
-    if (!tracked(vm, v, &at, &param)) {
+    gr_span shown = gr_proto_span(f->proto, pc, k == UINT32_MAX ? 1 : k + 1);
+    if (k == UINT32_MAX) {
+        if (!callee(vm, frame, pc, &at)) return;
+    } else if (!tracked(vm, v, &at, &param)) {
         if (!operand_register(f->proto->code[pc], k, &reg)) return;
         if (!trace(vm, frame, pc, reg, 0, &at)) return;
     }

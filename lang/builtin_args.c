@@ -144,7 +144,11 @@ int gr_whole_numbers(gr_vm *vm, const gr_call *call, uint32_t i, gr_value v, int
 
 static bool check_dims(gr_vm *vm, const gr_call *call, uint32_t i, int rank, const int64_t *dims) {
     for (int k = 0; k < rank; k++)
-        if (dims[k] < 0) return raise_value(vm, call, i, "sizes of 0 or more", (double)dims[k]);
+        if (dims[k] < 0) {
+            gr_raise_argument(vm, call, i, GR_E_wrong_value, "a size of `%s` must be 0 or more; it is %lld",
+                              call->name, (long long)dims[k]);
+            return false;
+        }
     return true;
 }
 

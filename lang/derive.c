@@ -8,10 +8,12 @@
 #include "heap_private.h"
 #include "structure.h"
 
+#include <stdio.h>
+
 typedef struct leaves {
     gr_value *in, *out; /* borrowed leaves; derivatives, owned until they are taken */
     uint32_t count, room, taken;
-    const gr_place *place;
+    const gr_place *place, *first; /* of the denominator at hand, and of the first one; or NULL */
     gr_value e;
     uint32_t src;
     unsigned flags;
@@ -42,20 +44,49 @@ static bool is_stale(gr_vm *vm, const leaves *l, gr_value leaf) {
     return ad_compare_age(vm->ctx, leaf.node, l->e.node) > 0;
 }
 
-static bool raise_changed(gr_vm *vm, const leaves *l, gr_value leaf) {
-    ad_entry_info e, w;
-    uint32_t pc, made = 0, changed = 0;
-    gr_proto *p;
-    if (ad_entry(vm->ctx, l->e.node, &e) && (p = gr_src_decode(vm, e.src & 0x7fffffffu, &pc)))
-        made = gr_source_line(p->source, gr_proto_span(p, pc, 0).begin);
-    if (ad_entry(vm->ctx, leaf.node, &w) && (p = gr_src_decode(vm, w.src & 0x7fffffffu, &pc)))
-        changed = gr_source_line(p->source, gr_proto_span(p, pc, 0).begin);
-    const char *name = l->place->name ? l->place->name->text : "the denominator";
-    gr_diagnostic *d =
-        gr_raise(vm, GR_E_stale, "the numerator was computed in line %u, before line %u changed `%s`",
-                 made, changed, name);
-    gr_diag_help(d, "compute the numerator again after the change");
+/* The line of a source number; 0 if it is not known. */
+static uint32_t line_of(gr_vm *vm, uint32_t src, const gr_source **source, gr_span *span) {
+    uint32_t pc;
+    gr_proto *p = gr_src_decode(vm, src & 0x7fffffffu, &pc);
+    if (!p) return 0;
+    *source = p->source;
+    *span = gr_proto_span(p, pc, 0);
+    return gr_source_line(p->source, span->begin);
+}
+
+/* What the user calls the numerator, in quotes, where it is short. */
+static void numerator_text(gr_vm *vm, char *out, size_t room) {
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, 1, &source);
+    const gr_frame *f = vm->frame_count ? &vm->frames[vm->frame_count - 1] : NULL;
+    int length = (int)(span.end - span.begin);
+    bool own = f && f->proto->code[gr_frame_pc(f)].op == GR_I_PARTIAL && source;
+    if (own && length > 0 && length < 30)
+        snprintf(out, room, "`%.*s`", length, source->text + span.begin);
+    else
+        snprintf(out, room, "the numerator");
+}
+
+/* "`E` was computed in line 2, before line 3 changed `W`" */
+static bool raise_old(gr_vm *vm, uint32_t src_made, uint32_t src_changed, const char *name) {
+    const gr_source *s1 = NULL, *s2 = NULL;
+    gr_span made = {0}, changed = {0};
+    char what[40];
+    uint32_t line = line_of(vm, src_made, &s1, &made), change = line_of(vm, src_changed, &s2, &changed);
+    numerator_text(vm, what, sizeof what);
+    gr_diagnostic *d = gr_raise(vm, GR_E_stale, "%s was computed in line %u, before line %u changed `%s`",
+                                what, line, change, name);
+    if (s1) gr_diag_also(d, s1, made, "computed here");
+    if (s2) gr_diag_also(d, s2, changed, "changed here");
+    gr_diag_help(d, "compute %s again after the change", what);
     return false;
+}
+
+static bool raise_changed(gr_vm *vm, const leaves *l, gr_value leaf) {
+    ad_entry_info e = {0}, w = {0};
+    ad_entry(vm->ctx, l->e.node, &e);
+    ad_entry(vm->ctx, leaf.node, &w);
+    return raise_old(vm, e.src, w.src, l->place->name ? l->place->name->text : "the denominator");
 }
 
 static bool add_leaf(gr_vm *vm, void *user, const gr_path *path, gr_value leaf) {
@@ -79,43 +110,25 @@ static bool take_leaf(gr_vm *vm, void *user, const gr_path *path, int n, const g
     return true;
 }
 
-/* The line of a source number; 0 if it is not known. */
-static uint32_t line_of(gr_vm *vm, uint32_t src, const gr_source **source, gr_span *span) {
-    uint32_t pc;
-    gr_proto *p = gr_src_decode(vm, src & 0x7fffffffu, &pc);
-    if (!p) return 0;
-    *source = p->source;
-    *span = gr_proto_span(p, pc, 0);
-    return gr_source_line(p->source, span->begin);
-}
-
 /* The present version of the param is younger than what E reaches. If E itself is younger than it, a
  * state was carried over the update. */
 static bool raise_old_version(gr_vm *vm, const leaves *l) {
-    const gr_source *s1 = NULL, *s2 = NULL;
-    gr_span made = {0}, changed = {0};
-    ad_entry_info e, w;
-    uint32_t line = 0, change = 0;
+    const gr_source *source = NULL;
+    gr_span changed = {0};
+    ad_entry_info e = {0}, w = {0};
     gr_value leaf = l->in[0];
-    bool carried = ad_compare_age(vm->ctx, l->e.node, leaf.node) > 0;
-    if (ad_entry(vm->ctx, l->e.node, &e)) line = line_of(vm, e.src, &s1, &made);
-    if (ad_entry(vm->ctx, leaf.node, &w)) change = line_of(vm, w.src, &s2, &changed);
-    const char *name = l->count == 1 && l->place && l->place->name ? l->place->name->text : "a param";
-    gr_diagnostic *d;
-    if (carried)
-        d = gr_raise(vm, GR_E_stale,
-                     "a part of this was computed before line %u changed `%s`, and still reaches "
-                     "its old value", change, name);
-    else
-        d = gr_raise(vm, GR_E_stale, "this was computed in line %u, before line %u changed `%s`",
-                     line, change, name);
-    if (s1 && !carried) gr_diag_also(d, s1, made, "computed here");
-    if (s2) gr_diag_also(d, s2, changed, "changed here");
-    if (carried)
-        gr_diag_help(d, "`stop(h)` reads a state `h` that is carried over the update without its "
-                        "past");
-    else
-        gr_diag_help(d, "compute it again after the change");
+    const char *name = l->first && l->first->name ? l->first->name->text : "the denominator";
+    ad_entry(vm->ctx, l->e.node, &e);
+    ad_entry(vm->ctx, leaf.node, &w);
+    if (ad_compare_age(vm->ctx, l->e.node, leaf.node) <= 0) return raise_old(vm, e.src, w.src, name);
+    char what[40];
+    uint32_t change = line_of(vm, w.src, &source, &changed);
+    numerator_text(vm, what, sizeof what);
+    gr_diagnostic *d = gr_raise(vm, GR_E_stale, "a part of %s was computed before line %u changed `%s`, "
+                                "and still reaches its old value", what, change, name);
+    if (source) gr_diag_also(d, source, changed, "changed here");
+    gr_diag_help(d, "a state that is carried over an update is cut off from its past with `stop`, as in "
+                    "`h = stop(h)`");
     return false;
 }
 
@@ -143,6 +156,11 @@ static bool of_one(gr_vm *vm, gr_value e, uint32_t count, const gr_value *wrt,
     bool ok = true;
     for (uint32_t i = 0; ok && i < count; i++) {
         l.place = places ? &places[i] : NULL;
+        if (i == 0) l.first = l.place;
+        if (!gr_is_numeric(wrt[i]) && !gr_is_structure(wrt[i])) {
+            ok = untracked(vm, l.place, wrt[i]);
+            break;
+        }
         ok = gr_structure_each(vm, wrt[i], add_leaf, &l);
     }
     l.out = ok ? ad_mem_get(vm->ctx, (l.count + 1) * sizeof *l.out) : NULL;

@@ -157,7 +157,10 @@ bool gr_raise_file(gr_vm *vm, const gr_call *call, uint32_t i, const char *verb,
         gr_raise_memory(vm);
         return false;
     }
-    const char *why = saved == ENOENT ? "there is no such file" : strerror(saved);
+    const char *why = saved == ENOENT && *verb == 'w' ? "there is no such folder"
+                      : saved == ENOENT               ? "there is no such file"
+                      : saved == EISDIR               ? "it is a folder"
+                                                      : strerror(saved);
     gr_raise_argument(vm, call, i, GR_E_unreadable_file, "cannot %s `%s`: %s", verb, path, why);
     return false;
 }

@@ -485,8 +485,9 @@ static void suggest_definition(gr_parser *p, gr_diagnostic *d, uint32_t begin) {
     if (body.begin < body.end) {
         while (body.begin < body.end && text[body.begin] == ' ') body.begin++;
         if (body.end - body.begin > 7 && !memcmp(text + body.begin, "return ", 7)) body.begin += 7;
-        gr_suggest_code(p, d, "fn %.*s = %.*s", GR_TEXT(p, ((gr_span){begin, colon})),
-                        GR_TEXT(p, body));
+        gr_span name = {begin, colon};
+        if (!gr_suggest_code(p, d, "fn %.*s = %.*s", GR_TEXT(p, name), GR_TEXT(p, body)))
+            gr_diag_help(d, "write `fn %.*s = ...`", GR_TEXT(p, name));
     } else {
         gr_suggest_code(p, d, "fn %.*s { }", GR_TEXT(p, head));
     }

@@ -306,17 +306,17 @@ static bool readable(const char *path) {
     return f != NULL;
 }
 
-/* The file that an import means; to be freed with free(). NULL: none. */
-static char *find_module(const gr_source *from, const char *path) {
-    char text[4096];
+/* The file that an import means, as messages name it (`text`) and as it is known (the result, to be
+ * freed with free()). NULL: none. */
+static char *find_module(const gr_source *from, const char *path, char *text, size_t room) {
     const char *slash = strrchr(from->name, '/');
     int directory = path[0] == '/' || !slash ? 0 : (int)(slash - from->name) + 1;
-    snprintf(text, sizeof text, "%.*s%s", directory, from->name, path);
+    snprintf(text, room, "%.*s%s", directory, from->name, path);
     if (readable(text)) return realpath(text, NULL);
     const char *dirs = getenv("GRADUS_PATH");
     while (dirs && *dirs) {
         size_t length = strcspn(dirs, ":");
-        snprintf(text, sizeof text, "%.*s/%s", (int)length, dirs, path);
+        snprintf(text, room, "%.*s/%s", (int)length, dirs, path);
         if (length && readable(text)) return realpath(text, NULL);
         dirs += length + (dirs[length] == ':');
     }
@@ -359,12 +359,13 @@ static bool run_import(gr_vm *vm, const char *path, uint32_t index, gr_value *ou
     return true;
 }
 
-static bool import_file(gr_vm *vm, const char *path, gr_value *out) {
+/* `path` is the file whichever way it was named, `shown` how it was. */
+static bool import_file(gr_vm *vm, const char *path, const char *shown, gr_value *out) {
     gr_library *l = vm->library;
     for (uint32_t i = 0; i < l->import_count; i++) {
         if (strcmp(l->imports[i].path, path) != 0) continue;
         if (l->imports[i].running) return circle(vm, &l->imports[i]);
-        if (gr_is_absent(l->imports[i].value)) return run_import(vm, path, i, out);
+        if (gr_is_absent(l->imports[i].value)) return run_import(vm, shown, i, out);
         *out = gr_retain(vm, l->imports[i].value);
         return true;
     }
@@ -375,7 +376,7 @@ static bool import_file(gr_vm *vm, const char *path, gr_value *out) {
         return false;
     }
     l->imports[l->import_count] = (gr_imported){.path = copy, .value = gr_absent()};
-    return run_import(vm, copy, l->import_count++, out);
+    return run_import(vm, shown, l->import_count++, out);
 }
 
 bool gr_import(gr_vm *vm, const gr_source *from, gr_value v, gr_value *out) {
@@ -387,9 +388,10 @@ bool gr_import(gr_vm *vm, const gr_source *from, gr_value v, gr_value *out) {
     }
     memcpy(path, s->bytes, s->length);
     path[s->length] = 0;
-    char *found = find_module(from, path);
+    char shown[4096];
+    char *found = find_module(from, path, shown, sizeof shown);
     if (found) {
-        bool ok = import_file(vm, found, out);
+        bool ok = import_file(vm, found, shown, out);
         free(found);
         return ok;
     }

@@ -305,16 +305,20 @@ static bool check_target(gr_parser *p, const gr_node *node, gr_operator op) {
     return is_place(node) || bad_target(p, node);
 }
 
-static void grad_field(gr_parser *p, const gr_node *target, gr_span whole) {
+/* W = W - 0.1 * W.grad: an update, so the sign becomes `:=`. */
+static void grad_field(gr_parser *p, const gr_node *target, gr_span whole, gr_span sign) {
     bool same = p->grad_use.end && target->kind == GR_N_NAME && target->as.name == p->grad_name;
     if (!same) return;
     gr_span use = p->grad_use;
-    gr_span before = {whole.begin, use.begin}, after = {use.end, whole.end};
+    gr_span left = {whole.begin, sign.begin}, between = {sign.end, use.begin};
+    gr_span after = {use.end, whole.end};
     gr_diagnostic *d =
         gr_complain(p, GR_E_foreign_habit, use, "a variable does not carry its gradient with it");
     gr_diag_label(d, "a derivative is asked for where it is needed");
-    gr_suggest_code(p, d, "%.*s∂E/∂%s%.*s", GR_TEXT(p, before), p->grad_name->text,
-                    GR_TEXT(p, after));
+    bool plain = sign.end - sign.begin == 1;
+    gr_suggest_code(p, d, "%.*s%.*s%.*s∂E/∂%s%.*s", GR_TEXT(p, left), plain ? 2 : (int)(sign.end - sign.begin),
+                    plain ? ":=" : p->source->text + sign.begin, GR_TEXT(p, between),
+                    p->grad_name->text, GR_TEXT(p, after));
 }
 
 static gr_node *assignment(gr_parser *p, gr_node *target, gr_operator op, uint32_t begin) {
@@ -336,7 +340,7 @@ static gr_node *assignment(gr_parser *p, gr_node *target, gr_operator op, uint32
     node->as.assign.value = value;
     node->as.assign.op_span = sign.span;
     node->as.assign.update = sign.kind == GR_T_UPDATE;
-    grad_field(p, target, node->span);
+    grad_field(p, target, node->span, sign.span);
     return p->failed ? NULL : node;
 }
 

@@ -439,10 +439,26 @@ static void colon_argument(gr_parser *p, const gr_node *name) {
     gr_suggest_code(p, d, "%.*s = %.*s", GR_TEXT(p, name->span), GR_TEXT(p, value));
 }
 
+/* f(1:10) */
+static void range_argument(gr_parser *p, const gr_node *low) {
+    gr_span colon = p->token.span;
+    gr_token next = gr_peek(p);
+    if (!gr_begins_operand(&next)) return;
+    gr_advance(p);
+    uint32_t begin = p->token.span.begin;
+    if (!gr_parse_level(p, GR_LEVEL_ADD)) return;
+    gr_span high = gr_from(p, begin);
+    gr_diagnostic *d =
+        gr_complain(p, GR_E_foreign_habit, colon, "`:` makes no range; ranges are written with `..`");
+    gr_diag_note(d, "a range ends before its upper bound: `0..3` is 0, 1, 2");
+    gr_suggest_code(p, d, "%.*s..%.*s", GR_TEXT(p, low->span), GR_TEXT(p, high));
+}
+
 static bool argument(gr_parser *p, bool *named) {
     gr_argument a = {.value = item(p)};
     if (!a.value) return false;
     bool name = a.value->kind == GR_N_NAME && !(a.value->flags & GR_PARENTHESISED);
+    if (!name && gr_at(p, GR_T_COLON)) range_argument(p, a.value);
     if (name && gr_at(p, GR_T_COLON)) {
         colon_argument(p, a.value);
         *named = true;

@@ -19,8 +19,9 @@ void gr_path_text(gr_buffer *out, const gr_path *path) {
 }
 
 static bool raise_depth(gr_vm *vm) {
-    gr_raise(vm, GR_E_too_nested, "the value is nested more than %d levels deep",
-             GR_MAX_STRUCTURE_DEPTH);
+    gr_diagnostic *d = gr_raise(vm, GR_E_too_nested, "the value is nested more than %d levels deep",
+                                GR_MAX_STRUCTURE_DEPTH);
+    gr_diag_help(d, "`t = push(t, x)` grows a tuple, where `t = (x, t)` nests it");
     return false;
 }
 
@@ -106,9 +107,9 @@ static bool raise_missing(const walk *w, const gr_path *path, int a, int b) {
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(w->vm));
     put_place(w->vm, &text, w->place, a, w->n, path);
-    gr_buffer_puts(&text, " is there, but ");
+    gr_buffer_puts(&text, " is a field, but ");
     put_place(w->vm, &text, w->place, b, w->n, path);
-    gr_buffer_puts(&text, " is not");
+    gr_buffer_puts(&text, " is missing");
     return raise_text(w->vm, GR_E_structures_differ, &text);
 }
 

@@ -187,7 +187,7 @@ void gr_traced_free(gr_vm *vm, gr_traced *t) {
 
 static bool too_few(gr_vm *vm, gr_value f, uint32_t wanted, uint32_t argc) {
     gr_raise(vm, GR_E_bad_transform,
-             "the derivative of `%s` is taken in argument %u, but it is called with %u",
+             "the derivative of `%s` is taken in argument %u, counted from 0, but the call has %u",
              gr_function_name(f), wanted, argc);
     return false;
 }

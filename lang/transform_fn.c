@@ -3,6 +3,7 @@
 #include "transform.h"
 
 #include "builtin.h"
+#include "format.h"
 #include "structure.h"
 
 #include <stdio.h>
@@ -164,7 +165,7 @@ static bool run_custom(gr_vm *vm, gr_call *c) {
     const gr_tuple *t = pair.kind == GR_TUPLE ? gr_as_tuple(pair) : NULL;
     bool ok = t && t->count == 2 && t->items[1].kind == GR_FUNCTION;
     if (!ok)
-        gr_raise(vm, GR_E_bad_transform, "a function for custom_grad gives (y, pull)");
+        gr_raise(vm, GR_E_bad_transform, "the function of `custom_grad` must give the tuple (y, pull)");
     custom *k = ok ? custom_new(vm, c, t->items[0], t->items[1]) : NULL;
     gr_value tracked[1] = {ad_number(0)};
     ok = k != NULL;

@@ -155,24 +155,61 @@ typedef struct renewal {
     bool recorded;
 } renewal;
 
-static void shape_of(gr_vm *vm, gr_buffer *out, gr_value v) { gr_describe(vm, out, v); }
+/* `E` of the ∂E/∂W that stands in the line of the update. */
+static int numerator_in_line(gr_vm *vm, const char **out) {
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, 0, &source);
+    if (!source) return 0;
+    gr_span line = gr_source_line_span(source, gr_source_line(source, span.begin));
+    const char *sign = "∂", *text = source->text;
+    for (uint32_t i = span.begin; i + 3 < line.end; i++) {
+        if (memcmp(text + i, sign, strlen(sign)) != 0) continue;
+        *out = text + i + strlen(sign);
+        int length = (int)strcspn(*out, "/ \n(");
+        return (*out)[length] == '/' && length < 30 ? length : 0;
+    }
+    return 0;
+}
+
+/* The new value of a tensor or number has more axes: a Jacobian in front of its own. */
+static void hint_jacobian(gr_vm *vm, gr_diagnostic *d, const renewal *r, gr_value old, gr_value new) {
+    const char *e = NULL;
+    char shape[160];
+    int before = old.kind == AD_TENSOR ? old.tensor->rank : 0;
+    int now = new.kind == AD_TENSOR ? new.tensor->rank : 0;
+    if (now <= before) return;
+    int length = numerator_in_line(vm, &e);
+    ad_shape_text(now - before, new.tensor->dims, shape, sizeof shape);
+    if (length && r->name)
+        gr_diag_help(d, "`%.*s` is %s, so ∂%.*s/∂%s is a Jacobian; take `mean(%.*s)`", length, e, shape,
+                     length, e, r->name->text, length, e);
+    else
+        gr_diag_help(d, "the derivative of a tensor is a Jacobian; `mean(E)` makes one number of it");
+}
+
+static const char *dtype_of(gr_value v) {
+    return v.kind == AD_TENSOR ? ad_dtype_name((ad_dtype)v.tensor->dtype) : "";
+}
 
 static bool changed_kind(gr_vm *vm, const renewal *r, const gr_path *path, gr_value old,
                          gr_value new) {
-    gr_buffer text;
+    gr_buffer name, text;
+    bool dtype = old.kind == AD_TENSOR && new.kind == AD_TENSOR &&
+                 old.tensor->dtype != new.tensor->dtype;
+    gr_buffer_init(&name, vm->ctx);
     gr_buffer_init(&text, vm->ctx);
-    gr_buffer_printf(&text, "`%s", r->name ? r->name->text : "it");
-    if (path) gr_path_text(&text, path);
-    gr_buffer_puts(&text, "` is ");
-    shape_of(vm, &text, old);
-    gr_buffer_puts(&text, " and a param, which keeps its shape; the new value is ");
-    shape_of(vm, &text, new);
+    gr_buffer_puts(&name, r->name ? r->name->text : "it");
+    if (path) gr_path_text(&name, path);
+    gr_buffer_printf(&text, "`%s` is a param and stays ", name.text ? name.text : "it");
+    gr_describe_short(vm, &text, old);
+    if (dtype) gr_buffer_printf(&text, " of %s", dtype_of(old));
+    gr_buffer_puts(&text, ", but the new value is ");
+    gr_describe_short(vm, &text, new);
+    if (dtype) gr_buffer_printf(&text, " of %s", dtype_of(new));
     gr_diagnostic *d = gr_raise(vm, GR_E_param_changed, "%s", text.text ? text.text : "");
     gr_buffer_free(&text);
-    int before = old.kind == AD_TENSOR ? old.tensor->rank : 0;
-    int now = new.kind == AD_TENSOR ? new.tensor->rank : 0;
-    if (now > before)
-        gr_diag_help(d, "the derivative of a tensor is a Jacobian; `mean(E)` makes one number of it");
+    gr_buffer_free(&name);
+    hint_jacobian(vm, d, r, old, new);
     return false;
 }
 

@@ -14,17 +14,64 @@
 
 /* ---- fields ----------------------------------------------------------------------------------- */
 
-static bool missing_field(gr_vm *vm, gr_value r, const gr_string *key, bool assigned) {
-    gr_diagnostic *d = gr_raise(vm, GR_E_missing_field, "the record has no field `%.*s`",
-                                (int)key->length, key->bytes);
+/* "its fields are `W` and `b`", of a small record. */
+static void list_fields(gr_vm *vm, gr_diagnostic *d, gr_value r) {
+    uint32_t count = gr_record_count(r);
+    gr_buffer text;
+    if (count == 0 || count > 8) return;
+    gr_buffer_init(&text, vm->ctx);
+    for (uint32_t i = 0; i < count; i++)
+        gr_buffer_printf(&text, "%s`%s`", i == 0 ? "" : i + 1 < count ? ", " : " and ",
+                         gr_record_key(r, i)->bytes);
+    gr_diag_note(d, count == 1 ? "its only field is %s" : "its fields are %s",
+                 text.text ? text.text : "");
+    gr_buffer_free(&text);
+}
+
+static gr_diagnostic *no_field(gr_vm *vm, const gr_string *key) {
+    return gr_raise(vm, GR_E_missing_field, "the record has no field `%.*s`",
+                    (int)(key->length > 60 ? 60 : key->length), key->bytes);
+}
+
+static bool offer_field(gr_diagnostic *d, gr_value r, const gr_string *key) {
     gr_suggestion s = gr_suggest_begin(key->bytes, key->length);
     for (uint32_t i = 0; i < gr_record_count(r); i++)
         gr_suggest_offer(&s, gr_record_key(r, i)->bytes, gr_record_key(r, i)->length);
-    if (!s.best && !assigned && gr_suggest_field(vm, d, key)) return false;
-    if (s.best)
-        gr_diag_help(d, "a similar field is `%.*s`", (int)s.best_size, s.best);
-    else if (assigned)
-        gr_diag_help(d, "`r[\"%.*s\"] = …` adds a field", (int)key->length, key->bytes);
+    if (s.best) gr_diag_help(d, "a similar field is `%.*s`", (int)s.best_size, s.best);
+    return s.best;
+}
+
+/* r.name, read. */
+static bool missing_field(gr_vm *vm, gr_value r, const gr_string *key) {
+    gr_diagnostic *d = no_field(vm, key);
+    if (!offer_field(d, r, key) && !gr_suggest_field(vm, d, key)) list_fields(vm, d, r);
+    return false;
+}
+
+/* r.name = v */
+static bool missing_target(gr_vm *vm, gr_value r, const gr_string *key) {
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, 0, &source);
+    gr_diagnostic *d = no_field(vm, key);
+    if (offer_field(d, r, key)) return false;
+    int object = (int)(span.end - span.begin) - (int)key->length - 1;
+    const char *text = source && object > 0 && object < 60 ? source->text + span.begin : NULL;
+    if (text && text[object] == '.')
+        gr_diag_help(d, "write `%.*s[\"%s\"] = …` to add a field", object, text, key->bytes);
+    return false;
+}
+
+/* r[key], read. */
+static bool missing_key(gr_vm *vm, gr_value r, const gr_string *key) {
+    const gr_source *source, *same;
+    gr_span object = gr_operand_span(vm, 1, &source), index = gr_operand_span(vm, 2, &same);
+    gr_diagnostic *d = no_field(vm, key);
+    bool shown = source && source == same && index.begin > object.begin &&
+                 index.end - object.begin < 60;
+    if (!offer_field(d, r, key) && shown)
+        gr_diag_help(d, "`get(%.*s, %.*s, 0)` is 0 where there is no such field",
+                     (int)(object.end - object.begin), source->text + object.begin,
+                     (int)(index.end - index.begin), source->text + index.begin);
     return false;
 }
 
@@ -73,7 +120,7 @@ bool gr_get_field(gr_vm *vm, gr_value object, gr_field_cache *cache, uint32_t sr
     if (object.kind == AD_TENSOR) return tensor_field(vm, object, cache->key, src, out);
     if (object.kind != GR_RECORD) return number_field(vm, object, cache->key, out);
     int64_t i = gr_record_index(object, cache->key);
-    if (i < 0) return missing_field(vm, object, cache->key, false);
+    if (i < 0) return missing_field(vm, object, cache->key);
     gr_record *r = gr_as_record(object);
     if (gr_layout_is_shared(r->layout)) {
         cache->layout = r->layout;
@@ -85,14 +132,38 @@ bool gr_get_field(gr_vm *vm, gr_value object, gr_field_cache *cache, uint32_t sr
 
 /* ---- indices ---------------------------------------------------------------------------------- */
 
-static bool bad_index(gr_vm *vm, const char *what, double i, size_t size) {
+/* The operand of an index among those of the instruction; 0: it has none of its own. */
+static uint32_t index_operand(gr_vm *vm, uint32_t i) {
+    const gr_frame *f = &vm->frames[vm->frame_count - 1];
+    gr_insn insn = f->proto->code[gr_frame_pc(f)];
+    if (insn.op == GR_I_GETITEM || insn.op == GR_I_INDEX) return 2 + i;
+    return insn.op == GR_I_SETITEM ? 1 : 0;
+}
+
+/* After an error about an index: what it was, and what it should have been. */
+static void hint_index(gr_vm *vm, gr_diagnostic *d, uint32_t i, double x, double size) {
+    const gr_source *source;
+    uint32_t operand = index_operand(vm, i);
+    gr_span span = gr_operand_span(vm, operand, &source);
+    int length = (int)(span.end - span.begin);
+    if (x != trunc(x) && operand && source && length > 0 && length < 60)
+        gr_diag_help(d, "write `floor(%.*s)`", length, source->text + span.begin);
+    else if (x == size && size > 0)
+        gr_diag_help(d, "indices begin at 0, so the last one is %.0f", size - 1);
+}
+
+static bool bad_index(gr_vm *vm, const char *what, double i, size_t size, bool bound) {
     char text[32];
+    gr_diagnostic *d;
     ad_number_text(i, text);
     if (i != trunc(i))
-        gr_raise(vm, GR_E_bad_index, "the index %s is not a whole number", text);
+        d = gr_raise_at(vm, GR_E_bad_index, index_operand(vm, 0),
+                        "the index %s is not a whole number", text);
     else
-        gr_raise(vm, GR_E_bad_index, "the index %s is out of range: the %s has %zu %s", text, what,
-                 size, strcmp(what, "string") == 0 ? "characters" : "items");
+        d = gr_raise_at(vm, GR_E_bad_index, index_operand(vm, 0),
+                        "the index %s is out of range: the %s has %zu %s", text, what, size,
+                        strcmp(what, "string") == 0 ? "characters" : "items");
+    if (!bound) hint_index(vm, d, 0, i, (double)size);
     return false;
 }
 
@@ -105,7 +176,7 @@ static bool position(gr_vm *vm, gr_value index, const char *what, size_t size, s
     }
     double i = index.num, at = i < 0 ? i + (double)size : i;
     if (!(at >= 0 && at < (double)size) || (double)(size_t)at != at)
-        return bad_index(vm, what, i, size);
+        return bad_index(vm, what, i, size, false);
     *out = (size_t)at;
     return true;
 }
@@ -139,7 +210,19 @@ static bool tensor_get(gr_vm *vm, gr_value x, int n, const ad_index *index, uint
         vm->dirty |= out->node != 0;
         return true;
     }
-    gr_raise_core(vm, NULL, s);
+    if (s != AD_ERR_INDEX) {
+        gr_raise_core(vm, NULL, s);
+        return false;
+    }
+    const ad_error *e = ad_last_error(vm->ctx);
+    bool known = e->operand >= 0 && e->operand < n;
+    uint32_t item = known ? (uint32_t)e->operand : 0;
+    gr_diagnostic *d = gr_raise_at(vm, GR_E_bad_index, known ? index_operand(vm, item) : 0, "%s",
+                                   e->message);
+    if (index_operand(vm, item)) gr_describe_operand(vm, d, 0, x);
+    if (known && index[item].kind == AD_IX_AT && item < x.tensor->rank)
+        hint_index(vm, d, item, index[item].at, (double)x.tensor->dims[item]);
+    if (e->hint[0]) gr_diag_help(d, "%s", e->hint);
     return false;
 }
 
@@ -158,7 +241,7 @@ static bool slice_bounds(gr_vm *vm, const gr_value *bounds, const gr_item *item,
         given[i] = bounds[k++].num;
         if (i < 2 && given[i] < 0) given[i] += n;
         if (i < 2 && !(given[i] >= 0 && given[i] <= n))
-            return bad_index(vm, what, bounds[k - 1].num, size);
+            return bad_index(vm, what, bounds[k - 1].num, size, true);
     }
     if (has[2] && given[2] == 0) {
         gr_raise(vm, GR_E_bad_index, "the step of a slice cannot be 0");
@@ -236,8 +319,7 @@ static bool record_item(gr_vm *vm, gr_value r, gr_value index, gr_value *out) {
     }
     gr_value *place = gr_record_find(vm, r, gr_as_string(index));
     if (!place) {
-        bool ok = missing_field(vm, r, gr_as_string(index), false);
-        return ok;
+        return missing_key(vm, r, gr_as_string(index));
     }
     *out = gr_retain(vm, *place);
     return true;
@@ -389,7 +471,7 @@ static gr_value *step_into(gr_vm *vm, gr_value *place, gr_step *s, gr_value *reg
         if (place->kind != GR_RECORD)
             gr_raise(vm, GR_E_wrong_kind, "a %s has no fields", gr_kind_name(*place));
         else if (i < 0)
-            missing_field(vm, *place, s->field.key, true);
+            missing_target(vm, *place, s->field.key);
         if (i < 0) return NULL;
         gr_value *values = gr_record_edit(vm, place);
         return values ? values + i : NULL;
@@ -404,7 +486,7 @@ static gr_value *step_into(gr_vm *vm, gr_value *place, gr_step *s, gr_value *reg
     if (plain && place->kind == GR_RECORD && index.kind == GR_STRING) {
         int64_t i = gr_record_index(*place, gr_as_string(index));
         if (i < 0) {
-            missing_field(vm, *place, gr_as_string(index), false);
+            missing_key(vm, *place, gr_as_string(index));
             return NULL;
         }
         gr_value *values = gr_record_edit(vm, place);
@@ -500,12 +582,29 @@ static void signature_text(gr_buffer *out, const gr_proto *p, const gr_descripto
     gr_buffer_put(out, p->source->text + d->span.begin, d->span.end - d->span.begin);
 }
 
+/* ", from `x` [32, 784]": the parameter whose signature gave a letter its size. */
+static void letter_origin(gr_vm *vm, gr_buffer *out, const gr_proto *p, const gr_sig_dim *dim,
+                          const gr_value *registers) {
+    for (uint32_t pc = 0; pc < p->code_count; pc++) {
+        if (p->code[pc].op != GR_I_SIG) continue;
+        const gr_descriptor *d = &p->descriptors[p->code[pc].wide];
+        for (uint32_t i = 0; i < d->count && !d->flag; i++) {
+            if (d->dims[i].kind != 0 || !d->dims[i].binds || d->dims[i].reg != dim->reg) continue;
+            gr_value v = registers[p->code[pc].a]; /* perhaps let go of since */
+            if (v.kind != AD_TENSOR) return;
+            gr_buffer_printf(out, ", from `%s` ", d->what);
+            gr_describe_short(vm, out, v);
+            return;
+        }
+    }
+}
+
 static bool mismatch(gr_vm *vm, const gr_proto *p, const gr_descriptor *d, gr_value v,
                      const gr_value *registers) {
     gr_buffer text;
     gr_buffer_init(&text, vm->ctx);
     gr_buffer_printf(&text, d->flag ? "%s is " : "`%s` is ", d->what);
-    gr_describe(vm, &text, v);
+    gr_describe_short(vm, &text, v);
     gr_buffer_puts(&text, " but the signature wants ");
     signature_text(&text, p, d);
     const char *between = " with ";
@@ -513,12 +612,12 @@ static bool mismatch(gr_vm *vm, const gr_proto *p, const gr_descriptor *d, gr_va
         const gr_sig_dim *dim = &d->dims[i];
         if (dim->kind != 0 || dim->binds) continue;
         gr_buffer_printf(&text, "%s%s = %.0f", between, dim->letter->text, registers[dim->reg].num);
-        between = ", ";
+        letter_origin(vm, &text, p, dim, registers);
+        between = " and ";
     }
     gr_diagnostic *e = gr_raise(vm, GR_E_signature_mismatch, "%s", text.text ? text.text : "");
     gr_buffer_free(&text);
-    gr_diag_note(e, "the function is `%.*s`", (int)(p->head.end - p->head.begin),
-                 p->source->text + p->head.begin);
+    gr_label_operand(vm, e, 0, v);
     return false;
 }
 

@@ -54,7 +54,9 @@ static bool frame_room(gr_vm *vm) {
 }
 
 static bool too_deep(gr_vm *vm) {
-    gr_raise(vm, GR_E_too_deep_calls, "calls are nested more than %u deep", vm->max_calls);
+    gr_diagnostic *d = gr_raise(vm, GR_E_too_deep_calls, "calls are nested more than %u deep",
+                                vm->max_calls);
+    gr_diag_help(d, "a function that calls itself needs a case in which it does not");
     return false;
 }
 
@@ -200,7 +202,21 @@ static bool too_many(gr_vm *vm, gr_value f, uint32_t wanted, uint32_t got) {
     char text[200];
     snprintf(text, sizeof text, "`%s` takes %u argument%s, here %s %u", gr_function_name(f), wanted,
              wanted == 1 ? "" : "s", got == 1 ? "is" : "are", got);
-    return complain_call(vm, f, NULL, wanted, text);
+    complain_call(vm, f, NULL, wanted, text);
+    return false;
+}
+
+/* sum(x, 0): the extra argument may be meant for one that is given by name only. */
+static bool too_many_for_native(gr_vm *vm, gr_value f, const gr_native_signature *sig, uint32_t got) {
+    char text[200];
+    uint32_t wanted = sig->positional;
+    if (sig->count == wanted) return too_many(vm, f, wanted, got);
+    snprintf(text, sizeof text, "`%s` takes %u argument%s without a name, here %s %u",
+             gr_function_name(f), wanted, wanted == 1 ? "" : "s", got == 1 ? "is" : "are", got);
+    complain_call(vm, f, NULL, wanted, text);
+    gr_diag_help(vm->report.last, "`%s` is given by name, as in `%s = …`", sig->names[wanted],
+                 sig->names[wanted]);
+    return false;
 }
 
 static bool missing(gr_vm *vm, gr_value f, const char *name) {
@@ -321,7 +337,7 @@ static bool name_native(gr_vm *vm, gr_value f, const gr_native_signature *sig, a
 static bool place_native(gr_vm *vm, gr_value f, const gr_native_signature *sig, arguments *a,
                          gr_value *to, uint32_t *rest) {
     if (a->positional > sig->positional && !sig->rest)
-        return too_many(vm, f, sig->positional, a->positional);
+        return too_many_for_native(vm, f, sig, a->positional);
     for (uint32_t i = 0; i < sig->count; i++) to[i] = gr_absent();
     uint32_t seen = 0;
     *rest = 0;
@@ -429,12 +445,42 @@ static bool call_row(gr_vm *vm, gr_value *base, ad_op op, uint32_t argc, bool *o
     return true;
 }
 
+/* A record that holds a function: that may be meant. */
+static void list_functions(gr_diagnostic *d, gr_value r, int length, const char *text) {
+    for (uint32_t i = 0; i < gr_record_count(r); i++)
+        if (gr_record_value(r, i).kind == GR_FUNCTION) {
+            gr_diag_help(d, "its field `%s` is one: `%.*s.%s`", gr_record_key(r, i)->bytes, length, text,
+                         gr_record_key(r, i)->bytes);
+            return;
+        }
+}
+
+/* "`losses` is a tensor, not a function", with what may have been meant. */
+static void not_callable(gr_vm *vm, gr_value v, bool with_arguments) {
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, 1, &source);
+    bool quoted = source && span.end > span.begin && span.end - span.begin < 40;
+    int length = quoted ? (int)(span.end - span.begin) : 4;
+    const char *text = quoted ? source->text + span.begin : "this", *quote = quoted ? "`" : "";
+    gr_diagnostic *d = gr_raise_at(vm, GR_E_not_callable, 1, "%s%.*s%s is a %s, not a function", quote,
+                                   length, text, quote, gr_kind_name(v));
+    gr_label_operand(vm, d, UINT32_MAX, v);
+    const gr_name *name = quoted ? gr_intern(vm->names, text, (size_t)length) : NULL;
+    bool sequence = v.kind == AD_TENSOR || v.kind == GR_TUPLE || v.kind == GR_STRING;
+    if (name && gr_prelude_slot(vm, name) != UINT32_MAX)
+        gr_diag_help(d, "this `%s` hides the prelude's, which is `prelude.%s`", name->text, name->text);
+    else if (v.kind == AD_NUMBER)
+        gr_diag_help(d, "a product is written with `*`");
+    else if (sequence && with_arguments)
+        gr_diag_help(d, "an item is written with `[ ]`, as in `%.*s[0]`", length, text);
+    else if (v.kind == GR_RECORD)
+        list_functions(d, v, length, text);
+}
+
 gr_called gr_invoke(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
     bool ok;
     if (base->kind != GR_FUNCTION) {
-        gr_diagnostic *e = gr_raise(vm, GR_E_not_callable, "this is a %s, not a function",
-                                    gr_kind_name(*base));
-        if (base->kind <= AD_TENSOR) gr_diag_help(e, "a product is written with `*`");
+        not_callable(vm, *base, argc > 0);
         for (uint32_t i = 0; i <= argc; i++) gr_release(vm, gr_take(&base[i]));
         return GR_CALL_FAILED;
     }

@@ -49,27 +49,52 @@ gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {
 
 enum { GR_SHOWN_CALLS = 8 };
 
-static void add_call(gr_diagnostic *d, const gr_frame *f, const gr_frame *caller) {
+/* A call and how often it stands in the chain one after the other. */
+static void add_call(gr_diagnostic *d, const gr_frame *f, const gr_frame *caller, uint32_t times) {
     gr_span span = gr_proto_span(caller->proto, gr_frame_pc(caller), 0);
     gr_position at = gr_source_position(caller->proto->source, span.begin);
-    gr_diag_call(d, "in `%s`, called at %s:%u", f->proto->name ? f->proto->name->text : "fn",
-                 caller->proto->source->name, at.line);
+    const char *name = f->proto->name ? f->proto->name->text : "fn";
+    if (times > 1)
+        gr_diag_call(d, "in `%s`, called at %s:%u, %u times", name, caller->proto->source->name,
+                     at.line, times);
+    else
+        gr_diag_call(d, "in `%s`, called at %s:%u", name, caller->proto->source->name, at.line);
+}
+
+/* The frame of the user's that called frame i. */
+static uint32_t caller_of(const gr_vm *vm, uint32_t i) {
+    uint32_t k = i - 1;
+    while (k > 0 && (vm->frames[k].proto->flags & GR_PROTO_LIBRARY)) k--;
+    return k;
+}
+
+static bool same_call(const gr_vm *vm, uint32_t i, uint32_t k) {
+    const gr_frame *a = &vm->frames[caller_of(vm, i)], *b = &vm->frames[caller_of(vm, k)];
+    return vm->frames[i].proto == vm->frames[k].proto && a->proto == b->proto && a->pc == b->pc;
+}
+
+static bool is_shown(const gr_frame *f) {
+    return !(f->proto->flags & (GR_PROTO_LIBRARY | GR_PROTO_TOP));
 }
 
 static void add_chain(gr_vm *vm, gr_diagnostic *d) {
     uint32_t shown = 0, left_out = 0;
     for (uint32_t i = vm->frame_count; i-- > 1;) {
-        gr_frame *f = &vm->frames[i];
-        if ((f->proto->flags & (GR_PROTO_LIBRARY | GR_PROTO_TOP))) continue;
-        uint32_t k = i - 1;
-        while (k > 0 && (vm->frames[k].proto->flags & GR_PROTO_LIBRARY)) k--;
+        if (!is_shown(&vm->frames[i])) continue;
+        uint32_t first = i, times = 1;
+        while (caller_of(vm, i) > 0 && is_shown(&vm->frames[caller_of(vm, i)]) &&
+               same_call(vm, first, caller_of(vm, i))) {
+            i = caller_of(vm, i);
+            times++;
+        }
+        uint32_t k = caller_of(vm, i);
         if (shown < GR_SHOWN_CALLS || k == 0) {
             if (left_out) gr_diag_call(d, "… %u more calls", left_out);
             left_out = 0;
-            add_call(d, f, &vm->frames[k]);
+            add_call(d, &vm->frames[first], &vm->frames[caller_of(vm, first)], times);
             shown++;
         } else {
-            left_out++;
+            left_out += times;
         }
     }
 }
@@ -104,6 +129,11 @@ static gr_diagnostic *raise_at(gr_vm *vm, gr_diagnostic_id id, uint32_t operand,
 gr_diagnostic *gr_raise(gr_vm *vm, gr_diagnostic_id id, const char *format, ...) {
     FORMAT_TEXT(text, format);
     return raise_at(vm, id, 0, text);
+}
+
+gr_diagnostic *gr_raise_at(gr_vm *vm, gr_diagnostic_id id, uint32_t operand, const char *format, ...) {
+    FORMAT_TEXT(text, format);
+    return raise_at(vm, id, operand, text);
 }
 
 /* ---- arguments -------------------------------------------------------------------------------- */
@@ -242,7 +272,7 @@ static gr_diagnostic *raise_stale(gr_vm *vm, const ad_error *e) {
     return d;
 }
 
-static void describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
+void gr_describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
     const gr_source *source;
     gr_span span = gr_operand_span(vm, k + 1, &source);
     gr_buffer text;
@@ -250,6 +280,15 @@ static void describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v
     gr_buffer_init(&text, vm->ctx);
     gr_birth_text(vm, &text, k, v);
     gr_diag_also(d, source, span, "%s", text.text ? text.text : "");
+    gr_buffer_free(&text);
+}
+
+void gr_label_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
+    gr_buffer text;
+    if (!vm->frame_count || user_frame(vm) != &vm->frames[vm->frame_count - 1]) return;
+    gr_buffer_init(&text, vm->ctx);
+    gr_birth_text(vm, &text, k, v);
+    gr_diag_label(d, "%s", text.text ? text.text : "");
     gr_buffer_free(&text);
 }
 
@@ -266,7 +305,7 @@ gr_diagnostic *gr_raise_operands(gr_vm *vm, ad_status status, uint32_t n, const 
     gr_diagnostic *d = quoted ? gr_raise(vm, id_of(status), "`%.*s`%s %s", length,
                                          source->text + span.begin, colon, e->message)
                               : gr_raise(vm, id_of(status), "%s", e->message);
-    for (uint32_t k = 0; d && k < n && k < 3; k++) describe_operand(vm, d, k, operands[k]);
+    for (uint32_t k = 0; d && k < n && k < 3; k++) gr_describe_operand(vm, d, k, operands[k]);
     if (n == 2) gr_suggest_shapes(vm, d, status == AD_ERR_GUARD, operands);
     if (e->hint[0]) gr_diag_help(d, "%s", e->hint);
     return d;
@@ -297,11 +336,24 @@ gr_diagnostic *gr_raise_core(gr_vm *vm, const gr_call *call, ad_status status) {
     if (status == AD_ERR_STALE) return raise_stale(vm, e);
     gr_diagnostic *d;
     int argument = call ? blamed(call, e) : -1;
-    if (argument >= 0)
+    if (argument >= 0) {
         d = gr_raise_argument(vm, call, (uint32_t)argument, id_of(status), "%s", e->message);
+        if (status == AD_ERR_SHAPE && (uint32_t)argument < call->count)
+            gr_label_operand(vm, d, (uint32_t)argument + 1, call->args[argument]);
+    }
     else
         d = gr_raise(vm, id_of(status), "%s", e->message);
     if (e->hint[0]) gr_diag_help(d, "%s", e->hint);
+    const gr_source *source;
+    gr_span used;
+    if (status == AD_ERR_NODIFF) {
+        if (line_of_src(vm, e->src_numerator, &source, &used)) gr_diag_also(d, source, used, "used here");
+        gr_diag_help(d, "`stop(x)` keeps a value that is made of jumps out of a derivative");
+    }
+    bool matrix = strstr(e->message, "singular") || strstr(e->message, "positive definite");
+    if (status == AD_ERR_NUMERIC && !e->hint[0] && matrix)
+        gr_diag_help(d, "rows or columns that follow from one another make it so; a small multiple of "
+                        "`eye(n)` added to it helps");
     return d;
 }
 

@@ -13,15 +13,25 @@
 static bool odd_item(gr_vm *vm, size_t i, gr_value v, gr_value first) {
     gr_buffer what;
     gr_buffer_init(&what, vm->ctx);
-    gr_describe(vm, &what, v);
+    gr_describe_short(vm, &what, v);
+    const gr_frame *f = &vm->frames[vm->frame_count - 1];
+    bool own = f->proto->code[gr_frame_pc(f)].op == GR_I_TENSOR;
+    uint32_t operand = own ? (uint32_t)i + 1 : 0;
     gr_diagnostic *d;
-    if (i == 0)
-        d = gr_raise(vm, GR_E_ragged_tensor, "a tensor is made of numbers; item 0 is %s",
-                     what.text ? what.text : "something else");
-    else
-        d = gr_raise(vm, GR_E_ragged_tensor, "item %zu is %s, but item 0 is a %s", i,
-                     what.text ? what.text : "something else", gr_kind_name(first));
-    if (!gr_is_numeric(v)) gr_diag_help(d, "a list of these is written with `( )`");
+    if (i > 0) {
+        gr_buffer_puts(&what, ", but item 0 is ");
+        gr_describe_short(vm, &what, first);
+    }
+    d = gr_raise_at(vm, GR_E_ragged_tensor, operand,
+                    i == 0 ? "a tensor is made of numbers; item %zu is %s" : "item %zu is %s", i,
+                    what.text ? what.text : "something else");
+    if (own && i > 0) {
+        const gr_source *source;
+        gr_span span = gr_operand_span(vm, 1, &source);
+        gr_diag_also(d, source, span, "item 0");
+    }
+    gr_diag_help(d, gr_is_numeric(v) ? "rows of different lengths are written with `( )`, as a tuple"
+                                     : "a list of these is written with `( )`");
     gr_buffer_free(&what);
     return false;
 }
@@ -72,12 +82,18 @@ bool gr_make_tensor(gr_vm *vm, uint32_t src, size_t count, const gr_value *items
 
 /* ---- patterns --------------------------------------------------------------------------------- */
 
-static bool wrong_count(gr_vm *vm, const gr_descriptor *d, size_t count, const char *what) {
+static bool wrong_count(gr_vm *vm, const gr_descriptor *d, gr_value v, size_t count,
+                        const char *what) {
     uint32_t wanted = d->count - (d->flag ? 1 : 0);
     gr_diagnostic *e = gr_raise(vm, GR_E_cannot_unpack,
                                 "the pattern has %s%u name%s, the %s has %zu item%s",
                                 d->flag ? "at least " : "", wanted, wanted == 1 ? "" : "s", what,
                                 count, count == 1 ? "" : "s");
+    gr_buffer text;
+    gr_buffer_init(&text, vm->ctx);
+    gr_format_brief(vm, &text, v, 60);
+    if (text.text && !strstr(text.text, "…")) gr_diag_note(e, "the value is %s", text.text);
+    gr_buffer_free(&text);
     if (!d->flag && count > wanted) gr_diag_help(e, "`(a, ...rest)` takes the others as a tuple");
     return false;
 }
@@ -88,7 +104,7 @@ static bool count_fits(const gr_descriptor *d, size_t count) {
 
 static bool unpack_tuple(gr_vm *vm, gr_value v, const gr_descriptor *d, gr_value *to) {
     const gr_tuple *t = gr_as_tuple(v);
-    if (!count_fits(d, t->count)) return wrong_count(vm, d, t->count, "tuple");
+    if (!count_fits(d, t->count)) return wrong_count(vm, d, v, t->count, "tuple");
     uint32_t fixed = d->count - (d->flag ? 1 : 0);
     for (uint32_t i = 0; i < fixed; i++) gr_replace(vm, &to[i], gr_retain(vm, t->items[i]));
     if (!d->flag) return true;
@@ -101,7 +117,7 @@ static bool unpack_tuple(gr_vm *vm, gr_value v, const gr_descriptor *d, gr_value
 static bool unpack_tensor(gr_vm *vm, gr_value v, const gr_descriptor *d, uint32_t src,
                           gr_value *to) {
     size_t count = (size_t)v.tensor->dims[0];
-    if (!count_fits(d, count)) return wrong_count(vm, d, count, "first axis");
+    if (!count_fits(d, count)) return wrong_count(vm, d, v, count, "first axis");
     uint32_t fixed = d->count - (d->flag ? 1 : 0);
     for (uint32_t i = 0; i < d->count; i++) {
         ad_index ix = {.kind = AD_IX_AT, .at = i};
@@ -140,8 +156,14 @@ bool gr_unpack_record(gr_vm *vm, gr_value v, const gr_descriptor *d, gr_value *t
 
 bool gr_check_whole_range(gr_vm *vm, double low, double high, double step) {
     if (low == trunc(low) && high == trunc(high) && step == trunc(step)) return true;
-    gr_diagnostic *d = gr_raise(vm, GR_E_not_whole, "a range is run through in whole numbers");
-    gr_diag_help(d, "`linspace(start, stop, n)` makes numbers at equal distances");
+    char text[32];
+    bool by = step != trunc(step), start = !by && low != trunc(low);
+    ad_number_text(by ? step : start ? low : high, text);
+    gr_diagnostic *d = gr_raise(vm, GR_E_not_whole,
+                                "the %s of a range that is run through is a whole number, not %s",
+                                by ? "step" : start ? "start" : "end", text);
+    gr_diag_help(d, by ? "`linspace(start, stop, n)` makes n numbers at equal distances"
+                       : "`floor(x)` and `ceil(x)` make a number whole");
     return false;
 }
 
@@ -159,6 +181,7 @@ bool gr_iteration_begin(gr_vm *vm, gr_value v, gr_value *position) {
     gr_diagnostic *d = gr_raise(vm, GR_E_not_iterable, "a %s has no items to run through",
                                 gr_kind_name(v));
     if (v.kind == AD_NUMBER) gr_diag_help(d, "`0..n` runs from 0 to n - 1");
+    if (v.kind == GR_FUNCTION) gr_diag_help(d, "a function is called with `( )`");
     return false;
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Operators on what is not two plain numbers: tracked numbers, tensors, structures, everything else. */
+#include "format.h"
 #include "structure.h"
 #include "vm_state.h"
 
@@ -25,14 +26,39 @@ static const char *symbol(ad_op op) {
     }
 }
 
-static bool wrong_operand(gr_vm *vm, ad_op op, gr_value v, gr_value other) {
-    gr_diagnostic *d = gr_raise(vm, GR_E_wrong_kind, "`%s` does not take a %s", symbol(op),
-                                gr_kind_name(v));
+/* What may have been meant by `+` with a string: to join texts, or to add the number in one. */
+static void hint_text(gr_diagnostic *d, bool left, gr_value other) {
+    if (other.kind == GR_STRING)
+        gr_diag_help(d, "`++` joins strings");
+    else if (left)
+        gr_diag_help(d, "write the value into the text, as in `\"total {x}\"`; `++` joins strings");
+    else
+        gr_diag_help(d, "`num(s)` is the number that a string holds");
+}
+
+/* Operators on structures; what the operands are is added to an error. */
+static bool structures(gr_vm *vm, ad_op op, uint32_t src, int n, const gr_value *in, gr_value *out) {
+    const gr_diagnostic *last = vm->report.last;
+    if (gr_structure_apply(vm, op, src, n, in, NULL, out)) return true;
+    gr_diagnostic *d = vm->report.last;
+    bool differ = d != last && d && d->id != GR_E_too_nested && d->id != GR_E_interrupted;
+    for (int k = 0; differ && n == 2 && k < n; k++) gr_describe_operand(vm, d, (uint32_t)k, in[k]);
+    return false;
+}
+
+/* in[k] of the n operands is of a kind that the operator does not take. */
+static bool wrong_operand(gr_vm *vm, ad_op op, int n, const gr_value *in, int k) {
+    gr_value v = in[k];
+    bool logical = op == AD_OP_AND || op == AD_OP_OR || op == AD_OP_NOT;
+    gr_diagnostic *d = gr_raise(vm, logical ? GR_E_bad_condition : GR_E_wrong_kind,
+                                "`%s` does not take a %s", symbol(op), gr_kind_name(v));
+    for (int i = 0; i < n; i++) gr_describe_operand(vm, d, (uint32_t)i, in[i]);
     if (op == AD_OP_ADD && v.kind == GR_STRING)
-        gr_diag_help(d, other.kind == GR_STRING ? "`++` joins strings"
-                                                : "`str(x)` makes text of a number, `++` joins");
+        hint_text(d, k == 0, in[n - 1 - k]);
     else if (op == AD_OP_ADD && v.kind == GR_TUPLE)
         gr_diag_help(d, "`++` joins tuples");
+    else if (logical && v.kind == AD_NUMBER)
+        gr_diag_help(d, "`x != 0` makes a bool of a number");
     else if (v.kind == GR_FUNCTION)
         gr_diag_help(d, "a function is called with `( )`");
     return false;
@@ -67,9 +93,9 @@ bool gr_arithmetic(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value b, gr
     if (a.kind <= AD_BOOL && b.kind <= AD_BOOL) return two_numbers(vm, op, src, a, b, out);
     gr_value in[2] = {a, b};
     if (gr_is_numeric(a) && gr_is_numeric(b)) return apply(vm, op, src, 2, in, out);
-    if (!is_operand(a)) return wrong_operand(vm, op, a, b);
-    if (!is_operand(b)) return wrong_operand(vm, op, b, a);
-    return gr_structure_apply(vm, op, src, 2, in, NULL, out);
+    for (int k = 0; k < 2; k++)
+        if (!is_operand(in[k])) return wrong_operand(vm, op, 2, in, k);
+    return structures(vm, op, src, 2, in, out);
 }
 
 bool gr_unary(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value *out) {
@@ -79,11 +105,11 @@ bool gr_unary(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value *out) {
     }
     if (op == AD_OP_NOT && !(a.kind == AD_TENSOR && a.tensor->dtype == AD_BOOL8) &&
         !gr_is_structure(a))
-        return wrong_operand(vm, op, a, a);
+        return wrong_operand(vm, op, 1, &a, 0);
     gr_value in = plain(a);
     if (gr_is_numeric(a)) return apply(vm, op, src, 1, &in, out);
-    if (!is_operand(a)) return wrong_operand(vm, op, a, a);
-    return gr_structure_apply(vm, op, src, 1, &a, NULL, out);
+    if (!is_operand(a)) return wrong_operand(vm, op, 1, &a, 0);
+    return structures(vm, op, src, 1, &a, out);
 }
 
 bool gr_matmul(gr_vm *vm, uint32_t src, gr_value a, gr_value b, gr_value *out) {
@@ -92,7 +118,9 @@ bool gr_matmul(gr_vm *vm, uint32_t src, gr_value a, gr_value b, gr_value *out) {
         if (in[k].kind != AD_TENSOR) {
             gr_diagnostic *d = gr_raise(vm, GR_E_wrong_kind, "`@` multiplies tensors; this is a %s",
                                         gr_kind_name(in[k]));
+            for (uint32_t i = 0; i < 2; i++) gr_describe_operand(vm, d, i, in[i]);
             if (in[k].kind == AD_NUMBER) gr_diag_help(d, "`*` multiplies by a number");
+            if (in[k].kind == GR_TUPLE) gr_diag_help(d, "`tensor(t)` makes a tensor of a tuple of numbers");
             return false;
         }
     if (!vm->op_matmul) vm->op_matmul = ad_op_find("matmul");
@@ -140,9 +168,9 @@ bool gr_compare(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value b, gr_va
         *out = ad_bool(holds(op, order_strings(gr_as_string(a), gr_as_string(b)), 0));
         return true;
     }
-    if (!is_operand(a)) return wrong_operand(vm, op, a, b);
-    if (!is_operand(b)) return wrong_operand(vm, op, b, a);
-    return gr_structure_apply(vm, op, src, 2, in, NULL, out);
+    for (int k = 0; k < 2; k++)
+        if (!is_operand(in[k])) return wrong_operand(vm, op, 2, in, k);
+    return structures(vm, op, src, 2, in, out);
 }
 
 /* ---- logic ------------------------------------------------------------------------------------ */
@@ -154,7 +182,7 @@ bool gr_logical(gr_vm *vm, bool and, uint32_t src, gr_value a, gr_value b, gr_va
     gr_value in[2] = {a, b};
     for (int k = 0; k < 2; k++)
         if (in[k].kind != AD_BOOL && !is_mask(in[k]))
-            return wrong_operand(vm, op, in[k], in[1 - k]);
+            return wrong_operand(vm, op, 2, in, k);
     if (a.kind == AD_TENSOR || b.kind == AD_TENSOR) return apply(vm, op, src, 2, in, out);
     *out = ad_bool(and ? a.num != 0 && b.num != 0 : a.num != 0 || b.num != 0);
     return true;
@@ -163,15 +191,26 @@ bool gr_logical(gr_vm *vm, bool and, uint32_t src, gr_value a, gr_value b, gr_va
 int gr_condition(gr_vm *vm, gr_value v) {
     if (v.head == AD_BOOL) return v.num != 0;
     if (v.kind == AD_BOOL) return v.num != 0;
-    gr_diagnostic *d = gr_raise(vm, GR_E_bad_condition, "a condition must be a bool; this is a %s",
-                                gr_kind_name(v));
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, 0, &source);
+    bool own = source && span.end > span.begin && span.end - span.begin < 40;
+    int length = own ? (int)(span.end - span.begin) : 1;
+    const char *text = own ? source->text + span.begin : "x";
+    gr_buffer what;
+    gr_buffer_init(&what, vm->ctx);
+    gr_describe(vm, &what, v);
+    gr_diagnostic *d = gr_raise(vm, GR_E_bad_condition, "a condition must be a bool; this is %s",
+                                what.text ? what.text : "something else");
+    gr_buffer_free(&what);
     if (v.kind == AD_TENSOR)
-        gr_diag_help(d, "`all(x)` and `any(x)` make one bool of many, `same(a, b)` compares whole "
-                        "tensors");
+        gr_diag_help(d, "`all(%.*s)` and `any(%.*s)` make one bool of many; `same(a, b)` compares "
+                        "whole tensors", length, text, length, text);
     else if (v.kind == AD_NUMBER)
-        gr_diag_help(d, "`x != 0` makes a bool of a number");
-    else if (v.kind == GR_NIL)
-        gr_diag_help(d, "`x != nil` tells whether there is a value");
+        gr_diag_help(d, "write `%.*s != 0`", length, text);
+    else if (v.kind == GR_TUPLE || v.kind == GR_STRING)
+        gr_diag_help(d, "write `len(%.*s) > 0`", length, text);
+    else
+        gr_diag_help(d, "`%.*s != nil` tells whether there is a value", length, text);
     return -1;
 }
 

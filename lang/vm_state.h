@@ -137,7 +137,8 @@ uint32_t gr_frame_pc(const gr_frame *frame);
 void gr_suggest_shapes(gr_vm *vm, gr_diagnostic *d, bool guard, const gr_value *operands);
 /* A hint for a field that the value before the dot does not have; false: none is known (field_hint.c). */
 bool gr_suggest_field(gr_vm *vm, gr_diagnostic *d, const gr_string *field);
-/* The shape of the k-th operand (from 0) of what runs, and where it was made (birth.c). */
+/* The shape of the k-th operand (from 0) of what runs, and where it was made (birth.c); UINT32_MAX: of
+ * the function that is called. */
 void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v);
 
 /* ---- calls (vm_call.c) */
@@ -177,6 +178,13 @@ bool gr_iteration_begin(gr_vm *vm, gr_value v, gr_value *position);
 int gr_iteration_next(gr_vm *vm, gr_value *state, gr_value *item, uint32_t src); /* 1, 0; -1 */
 bool gr_check_signature(gr_vm *vm, const gr_proto *proto, const gr_descriptor *d, gr_value v,
                         gr_value *registers);
+/* Adds what the k-th operand (from 0) of the instruction that failed is. */
+void gr_describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v);
+/* The same under the error's own underline. UINT32_MAX: the function of a call. */
+void gr_label_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v);
+/* An error at an operand of what runs, from 1; 0: at all of it. */
+gr_diagnostic *gr_raise_at(gr_vm *vm, gr_diagnostic_id id, uint32_t operand, const char *format, ...)
+    GR_PRINTF(4, 5);
 gr_diagnostic *gr_raise_operands(gr_vm *vm, ad_status status, uint32_t n, const gr_value *operands);
 /* An error about one argument of the call under way: the one passed by this name, or (without any) at
  * this position. */

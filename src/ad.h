@@ -46,7 +46,7 @@ typedef enum ad_status {
  * «multiplies [32, 784] by [64, 10]; 784 must equal 64». `operand` is the index of the operand to
  * blame, or -1; `where` the instruction of a block program that failed, or -1. For AD_ERR_STALE,
  * `src_numerator` and `src_change` are the source positions of the numerator's entry and of the
- * update that came after it. */
+ * update that came after it. For AD_ERR_NODIFF, `src_numerator` is where the operation was recorded. */
 typedef struct ad_error {
     ad_status status;
     int operand;

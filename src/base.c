@@ -135,7 +135,10 @@ void ad_hint(ad_ctx *ctx, const char *format, ...) {
 
 ad_status ad_fail_memory(ad_ctx *ctx, size_t bytes) {
     double mb = (double)bytes / 1e6;
-    ad_fail(ctx, AD_ERR_MEMORY, -1, "out of memory: %.*f MB more are needed", mb < 1 ? 3 : 0, mb);
+    if (mb >= 1e4)
+        ad_fail(ctx, AD_ERR_MEMORY, -1, "out of memory: %.0f GB more are needed", mb / 1e3);
+    else
+        ad_fail(ctx, AD_ERR_MEMORY, -1, "out of memory: %.*f MB more are needed", mb < 1 ? 3 : 0, mb);
     size_t limit = ctx->config.memory_limit;
     if (limit) ad_hint(ctx, "the limit is %.0f MB", (double)limit / 1e6);
     return AD_ERR_MEMORY;

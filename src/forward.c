@@ -232,7 +232,7 @@ static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
     frame.given += p->nin;
     r->given = frame.given;
     if (r->row->info.flags & AD_ROW_NODIFF || !(r->row->vjp || r->row->info.flags & AD_ROW_ZERO))
-        ad_rule_fail(r, AD_ERR_NODIFF, "`%s` is not differentiable", r->row->info.name);
+        ad_fail_nodiff(r, e->src);
     else if (r->status == AD_OK && r->row->vjp) run_rule(f, r);
     st = fit_results(f, e, r, ad_frame_finish(&frame));
     if (st == AD_OK) st = keep_results(f, node, p->nout, r->given, r->dout);

@@ -74,6 +74,8 @@ ad_value ad_rule_zeros(ad_rule *r, const ad_type *type);
 ad_value ad_rule_own(ad_rule *r, ad_value v);
 /* vjp: the cotangent of operand k; jvp: the tangent of result k. Several calls for one k add up. */
 void ad_rule_give(ad_rule *r, int k, ad_value v);
+/* The row has no derivative; it was recorded at `src`. */
+void ad_fail_nodiff(ad_rule *r, uint32_t src);
 void ad_rule_fail(ad_rule *r, ad_status status, const char *format, ...) AD_PRINTF(3, 4);
 
 /* Builders turn the algebra of elementwise partials into instructions or recorded operations. */

@@ -336,7 +336,7 @@ static ad_status back_row(ad_sweep *s, uint32_t node, const tape_entry *e, const
     for (int i = 0; i < p->nin; i++) f.need[i] = ad_needed(s, p->in[i]);
     const ad_row *row = f.rule.row;
     if (row->info.flags & AD_ROW_NODIFF || !(row->vjp || row->info.flags & AD_ROW_ZERO))
-        ad_rule_fail(&f.rule, AD_ERR_NODIFF, "`%s` is not differentiable", row->info.name);
+        ad_fail_nodiff(&f.rule, e->src);
     else if (!row->vjp || all_zero(s, p->nout, adj, has)) zero_rule(&f.rule);
     else row->vjp(&f.rule);
     bool falsify = s->ctx->sabotage == e->op && e->op;

@@ -295,7 +295,7 @@ static ad_value checked_gaps(ad_rule *r, ad_value values, ad_value x, const ad_v
     ad_value mask = ad_rule_own(r, ad_wrap(t));
     if (bad)
         ad_rule_fail(r, AD_ERR_DEGENERATE,
-                     "degenerate: %s are equal, so their single vectors have no derivative", what);
+                     "%s are equal, so their single vectors have no derivative", what);
     if (forward && other > 0) {
         ad_value f = gaps(r, x, mask, NAN);
         return ad_rule_where(r, on_diagonal(r, diagonal(r, ad_rule_op1(r, AD_OPID_ones_like, f))),
@@ -394,7 +394,7 @@ static void svd_vectors(ad_rule *r, ad_value u, ad_value s, ad_value v) {
     ad_value g[2] = {gu, gv};
     if (m != n && has_zero(r, s))
         ad_rule_fail(r, AD_ERR_DEGENERATE,
-                     "degenerate: a singular value is 0, so its single vectors have no derivative");
+                     "a singular value is 0, so its single vectors have no derivative");
     ad_value f = checked_gaps(r, s, ad_rule_op2(r, AD_OP_MUL, s, s), g, 2, "singular values");
     ad_value middle =
         add(r, scale_cols(r, turned(r, u, gu, f), s), scale_rows(r, s, turned(r, v, gv, f)));
@@ -444,7 +444,7 @@ static void full_rank(ad_rule *r, ad_value upper) {
     ad_value d = diagonal(r, upper);
     if (r->status || !has_zero(r, d)) return;
     ad_rule_fail(r, AD_ERR_DEGENERATE,
-                 "degenerate: the columns of the matrix depend on each other, so "
+                 "the columns of the matrix depend on each other, so "
                  "`qr` has no derivative");
 }
 

@@ -151,6 +151,12 @@ void ad_rule_fail(ad_rule *r, ad_status status, const char *format, ...) {
     if (r->status == AD_OK) r->status = ad_fail(r->ctx, status, -1, "%s", text);
 }
 
+void ad_fail_nodiff(ad_rule *r, uint32_t src) {
+    ad_rule_fail(r, AD_ERR_NODIFF, "`%s` has no derivative: what it gives jumps from one value to another",
+                 r->row->info.name);
+    r->ctx->error.src_numerator = src;
+}
+
 ad_value ad_rule_own(ad_rule *r, ad_value v) {
     if (r->temps == r->temp_room) {
         size_t size = (size_t)r->temp_room * sizeof v;

@@ -30,15 +30,14 @@ Test(transform, updates) {
               "abs(best'(3) - (1 - 0.8 ^ 50)) < 1e-14", "true"},
              {"param p = {W: [1, 2]}; p.W[0] := 7; ∂sum(p.W ^ 2)/∂p", "{W: [14, 4]}"},
              {"param a = 1; let s = 2; (a, s) := (a + s, a); (a, s)", "(3, 1)"},
-             {"param W = [1, 2]; W := 3", "`W` is a tensor [2] and a param, which keeps its shape; "
-                                          "the new value is a number"},
+             {"param W = [1, 2]; W := 3", "`W` is a param and stays [2], but the new value is a number"},
              {"param w = 1; w := [1] @ [1, 2]; 0", "`[1] @ [1, 2]` multiplies [1] by [2]; 1 must equal 2"});
 }
 
 Test(transform, stale_denominators) {
-    EXAMPLES({"param w = 1\nlet E = w ^ 2\nw := 2\n∂E/∂w", "this was computed in line 2, before line 3 changed `w`"},
+    EXAMPLES({"param w = 1\nlet E = w ^ 2\nw := 2\n∂E/∂w", "`E` was computed in line 2, before line 3 changed `w`"},
              {"param w = 1\nlet q = w * 2\nlet F = q ^ 2\nq = q + 1\n∂F/∂q",
-              "the numerator was computed in line 3, before line 4 changed `q`"},
+              "`F` was computed in line 3, before line 4 changed `q`"},
              {"let a = 1; ∂(a * 2)/∂a", "`a` is not tracked, so nothing has a derivative with respect to it"});
 }
 

@@ -28,8 +28,8 @@ Test(vm, loops) {
              {"let s = 0; for (k, v) in {a: 1, b: 2} { s += v }; s", "3"},
              {"let s = 0; for (a, b) in [[1, 2], [3, 4]] { s += a * b }; s", "14"},
              {"[for i in 0..4 if i % 2 == 0: i ^ 2]", "[0, 4]"}, {"(for i in 0..3: i)", "(0, 1, 2)"},
-             {"for i in 0..2.5 { }", "a range is run through in whole numbers"},
-             {"for i in 0.5..2 { }", "a range is run through in whole numbers"});
+             {"for i in 0..2.5 { }", "the end of a range that is run through is a whole number, not 2.5"},
+             {"for i in 0.5..2 { }", "the start of a range that is run through is a whole number, not 0.5"});
 }
 
 Test(vm, calls) {
@@ -38,7 +38,7 @@ Test(vm, calls) {
              {"fn f(a, b = 2) = a - b; f(b = 1, a = 9)", "8"}, {"fn f(a, b) = a - b; f(...(5, 3))", "2"},
              {"fn f(a) = a; f()", "`f` is called without its argument `a`"},
              {"fn f(a) = a; f(1, 2)", "`f` takes 1 argument, here are 2"},
-             {"fn f(a) = a; f(q = 2)", "`f` has no argument `q`"}, {"let a = 3; a(4)", "this is a number, not a function"},
+             {"fn f(a) = a; f(q = 2)", "`f` has no argument `q`"}, {"let a = 3; a(4)", "`a` is a number, not a function"},
              {"fn f(x) { if x > 1 { return 5 }; x }; f(2) + f(1)", "6"},
              {"3 |> fn(x) = x + 1", "4"}, {"fn g(x, y) = x - y; 5 |> g(2)", "3"},
              {"fn g(x, y) = x - y; 5 |> g(2, _)", "-3"});
@@ -70,7 +70,7 @@ Test(vm, text) {
 Test(vm, signatures) {
     EXAMPLES({"fn f(x: [N]): [N, N] = outer(x, x) + N; f([1, 2])[1, 1]", "6"},
              {"fn f(x: [B, N], W: [N, M]) = x @ W; f([[1, 2]], [[1], [2], [3]])",
-              "`W` is a tensor [3, 1] but the signature wants [N, M] with N = 2"},
+              "`W` is [3, 1] but the signature wants [N, M] with N = 2, from `x` [1, 2]"},
              {"fn f(x: [.., 3]) = 1; f([[1, 2, 3]])", "1"});
 }
 
