@@ -77,6 +77,16 @@ PLAIN = {
     "adamw": lambda p: o.AdamW(p, lr=0.02, weight_decay=0.1),
     "nadam": lambda p: o.NAdam(p, lr=0.02),
     "lion": lambda p: Lion(p, lr=0.003, weight_decay=0.1),
+    # Every number another than its default, at rates at which rounding errors do not grow.
+    "momentum_numbers": lambda p: o.SGD(p, lr=0.05, momentum=0.8, weight_decay=0.05),
+    "nesterov_numbers": lambda p: o.SGD(p, lr=0.05, momentum=0.8, weight_decay=0.05, nesterov=True),
+    "adagrad_numbers": lambda p: o.Adagrad(p, lr=0.1, eps=1e-4),
+    "rmsprop_numbers": lambda p: o.RMSprop(p, lr=0.001, alpha=0.9, eps=1e-4),
+    "adadelta_numbers": lambda p: o.Adadelta(p, lr=0.5, rho=0.95, eps=1e-4),
+    "adam_numbers": lambda p: o.Adam(p, lr=0.02, betas=(0.8, 0.95), eps=1e-4),
+    "adamw_numbers": lambda p: o.AdamW(p, lr=0.02, betas=(0.8, 0.95), eps=1e-4, weight_decay=0.2),
+    "nadam_numbers": lambda p: o.NAdam(p, lr=0.005, betas=(0.8, 0.99), eps=1e-4, momentum_decay=0.05),
+    "lion_numbers": lambda p: Lion(p, lr=0.003, beta1=0.8, beta2=0.95, weight_decay=0.2),
 }
 golden = {name: trajectory(make, STOPS) for name, make in PLAIN.items()}
 golden["sgd_cosine"] = trajectory(
@@ -84,6 +94,12 @@ golden["sgd_cosine"] = trajectory(
 golden["sgd_one_cycle"] = trajectory(
     lambda p: o.SGD(p, lr=0.1), STOPS,
     lambda s: o.lr_scheduler.OneCycleLR(s, max_lr=0.5, total_steps=101, cycle_momentum=False))
+golden["adam_step_decay"] = trajectory(
+    PLAIN["adam"], STOPS, lambda s: o.lr_scheduler.StepLR(s, step_size=7, gamma=0.5))
+golden["momentum_exponential"] = trajectory(
+    PLAIN["momentum"], STOPS, lambda s: o.lr_scheduler.ExponentialLR(s, gamma=0.95))
+golden["adamw_warmup"] = trajectory(
+    PLAIN["adamw"], STOPS, lambda s: o.lr_scheduler.LambdaLR(s, lambda t: min(1, (t + 1) / 20)))
 golden["lbfgs"] = trajectory(
     lambda p: o.LBFGS(p, lr=0.5, max_iter=1, history_size=5, tolerance_grad=0, tolerance_change=0),
     (1, 10, 20))
