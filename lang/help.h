@@ -18,9 +18,9 @@ bool gr_help_name(gr_vm *vm, gr_buffer *out, const char *text, size_t size);
 void gr_help_search(gr_vm *vm, gr_buffer *out, const char *words, size_t size, unsigned width);
 /* :source name. False: it has none, or is unknown; the text says so. */
 bool gr_help_source(gr_vm *vm, gr_buffer *out, const char *text, size_t size);
-/* :type expression: kind, shape, dtype, tracked or not. A name with its fields is looked at, anything
- * else is evaluated without printing; random numbers and `ans` are as before. The report says what
- * failed. */
+/* :type expression: kind, shape, dtype, tracked or not. A name with its fields is looked at, for an
+ * expression the shape rules are asked; what they do not know is evaluated without printing, and random
+ * numbers and `ans` are as before. The report says what failed. */
 gr_status gr_help_type(gr_vm *vm, gr_buffer *out, const char *text, size_t size);
 
 /* ---- shared by the files of help -------------------------------------------------------------- */

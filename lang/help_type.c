@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * :type: the kinds of a value and of what is in it, without the numbers. A name is only looked at; other
- * expressions have to be evaluated, with everything put back that an evaluation leaves behind: what is
+ * :type: the kinds of a value and of what is in it, without the numbers. A name is only looked at; of
+ * an expression the shape rules are asked; what they do not know is evaluated, with everything put back that an evaluation leaves behind: what is
  * printed goes nowhere, random numbers are not used up, `ans` keeps its value.
  */
+#include "complete.h"
 #include "format.h"
 #include "help.h"
 #include "module.h"
@@ -62,6 +63,74 @@ static void put_all(gr_vm *vm, gr_buffer *out, gr_value v) {
     gr_buffer_free(&note);
 }
 
+/* ---- by the rules alone ----------------------------------------------------------------------- */
+
+static void find_tracked(gr_value v, int depth, bool *found) {
+    if (gr_is_numeric(v)) *found |= v.node != 0;
+    if (!gr_is_structure(v) || depth == DEEPEST) return;
+    size_t count = v.kind == GR_TUPLE ? gr_as_tuple(v)->count : gr_record_count(v);
+    for (size_t i = 0; i < count && !*found; i++)
+        find_tracked(v.kind == GR_TUPLE ? gr_as_tuple(v)->items[i] : gr_record_value(v, (uint32_t)i),
+                     depth + 1, found);
+}
+
+static bool is_repeated(const gr_typed *t, uint32_t i) {
+    gr_span now = t->tokens[i].span;
+    for (uint32_t k = 0; k < i; k++) {
+        gr_span s = t->tokens[k].span;
+        if (s.end - s.begin == now.end - now.begin &&
+            memcmp(t->source->text + s.begin, t->source->text + now.begin, s.end - s.begin) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* ", from tracked W b": the variables in the text that are tracked. */
+static void put_origins(gr_vm *vm, gr_buffer *out, const gr_typed *t) {
+    const char *before = ", from tracked ";
+    for (uint32_t i = 0; i < t->count; i++) {
+        gr_span s = t->tokens[i].span;
+        gr_value v;
+        bool tracked = false;
+        if (t->tokens[i].kind != GR_T_NAME || is_repeated(t, i)) continue;
+        if (i > 0 && t->tokens[i - 1].kind == GR_T_DOT) continue;
+        if (!gr_known_value(vm, t->source->text + s.begin, s.end - s.begin, &v)) continue;
+        find_tracked(v, 0, &tracked);
+        if (!tracked) continue;
+        gr_buffer_puts(out, before);
+        gr_buffer_put(out, t->source->text + s.begin, s.end - s.begin);
+        before = " ";
+    }
+}
+
+/* "→ [2, 3] f32" as what it is. */
+static void put_guess(gr_vm *vm, gr_buffer *out, const char *guess, const gr_typed *t) {
+    static const char arrow[] = "→ ";
+    if (strncmp(guess, arrow, sizeof arrow - 1) == 0) guess += sizeof arrow - 1;
+    if (*guess == '[') gr_buffer_puts(out, "tensor ");
+    if (*guess == '{') gr_buffer_puts(out, "record ");
+    if (*guess == '(') gr_buffer_puts(out, "tuple ");
+    gr_buffer_puts(out, guess);
+    if (*guess == '[' && guess[strlen(guess) - 1] == ']') gr_buffer_puts(out, " f64");
+    put_origins(vm, out, t);
+    gr_buffer_puts(out, "; nothing was evaluated\n");
+}
+
+/* False: the rules do not know. */
+static bool by_rules(gr_vm *vm, gr_buffer *out, const char *text, size_t size) {
+    gr_assist assist = {.vm = vm};
+    gr_buffer guess;
+    gr_typed typed;
+    if (gr_is_incomplete(&assist, text, size) || !gr_typed_scan(vm, text, size, &typed)) return false;
+    gr_buffer_init(&guess, gr_ctx(vm));
+    bool conflict = gr_shape_hint(&assist, text, size, &guess), known = guess.size > 0;
+    if (conflict) gr_buffer_printf(out, "%s\n", guess.text);
+    else if (known) put_guess(vm, out, guess.text, &typed);
+    gr_buffer_free(&guess);
+    gr_typed_free(&typed);
+    return known;
+}
+
 /* ---- evaluation ------------------------------------------------------------------------------- */
 
 static void restore_answer(gr_vm *vm, gr_value before, bool was) {
@@ -92,7 +161,7 @@ gr_status gr_help_type(gr_vm *vm, gr_buffer *out, const char *text, size_t size)
     gr_value v = gr_nil();
     while (size && strchr(" \t\r\n", *text)) text++, size--;
     while (size && strchr(" \t\r\n;", text[size - 1])) size--;
-    if (!gr_help_lookup(vm, text, size, &v)) return evaluate(vm, out, text, size);
-    put_all(vm, out, v);
+    if (gr_help_lookup(vm, text, size, &v)) put_all(vm, out, v);
+    else if (!by_rules(vm, out, text, size)) return evaluate(vm, out, text, size);
     return GR_OK;
 }

@@ -112,12 +112,24 @@ Test(help, types) {
     cr_expect_str_eq(type_of("W"), "tensor [2, 3] f64, param\n");
     cr_expect_str_eq(type_of("r.W"), "tensor [2, 3] f64, param\n");
     cr_expect_str_eq(type_of("r"), "record {W: [2, 3] f64, f: function, n: (number, string)}, param\n");
-    cr_expect_str_eq(type_of("sum(W)"), "number, tracked, 1 operation, ∂ reaches W\n");
-    cr_expect_str_eq(type_of("f32([1]) > 0"), "tensor [1] bool\n");
+    cr_expect_str_eq(type_of("(sum(W), nil)"), "tuple (number, nil), 1 tracked\n");
     cr_expect_str_eq(type_of("let q = 1"), "That is a statement: it has no value.\n");
     cr_expect_str_eq(type_of("plot([1, 2])"), "picture\n");
     cr_expect_str_eq(type_of("1 +"), "");
     cr_expect_not_null(gr_vm_report(m.vm)->first);
+}
+
+/* Where the shape rules know, nothing is run. */
+Test(help, types_by_rules) {
+    run("param W = zeros(2, 3)\nparam b = 1\nlet c = stop(W)\nlet r = {W}\n7");
+    cr_expect_str_eq(type_of("W @ W.T + b"), "tensor [2, 2] f64, from tracked W b; nothing was evaluated\n");
+    cr_expect_str_eq(type_of("r.W * c"), "tensor [2, 3] f64, from tracked r; nothing was evaluated\n");
+    cr_expect_str_eq(type_of("f32([1, 2])"), "tensor [2] f32; nothing was evaluated\n");
+    cr_expect_str_eq(type_of("c > 0"), "tensor [2, 3] bool; nothing was evaluated\n");
+    cr_expect_str_eq(type_of("zeros(100000, 100000)"), "tensor [100000, 100000] f64; nothing was evaluated\n");
+    has(type_of("W @ W"), "multiplies [2, 3] by [2, 3]");
+    run("fn f(x) = if sum(x) > 0 { x } else { (x, 1) }");
+    cr_expect_str_eq(type_of("f(c)"), "tuple ([2, 3] f64, number)\n"); /* depends on a value */
 }
 
 /* An evaluation leaves nothing behind: no print, no random number, the old `ans`. */
