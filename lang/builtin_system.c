@@ -110,7 +110,10 @@ static bool gr_b_help(gr_vm *vm, gr_call *call) {
     } else if (call->args[0].kind == GR_STRING) {
         gr_help_name(vm, &text, gr_as_string(call->args[0])->bytes, gr_as_string(call->args[0])->length);
     } else {
+        const gr_source *source;
+        gr_span span = gr_operand_span(vm, 2, &source);
         gr_help_value(vm, &text, call->args[0]);
+        if (source) gr_help_variable(vm, &text, source->text + span.begin, span.end - span.begin);
     }
     if (text.size == 0 || text.text[text.size - 1] != '\n') gr_buffer_puts(&text, "\n");
     if (!text.failed) gr_write(vm, text.text, text.size);

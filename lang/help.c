@@ -51,6 +51,11 @@ void gr_help_value(gr_vm *vm, gr_buffer *out, gr_value v) {
     if (out->size == 0 || out->text[out->size - 1] != '\n') gr_buffer_puts(out, "\n");
 }
 
+void gr_help_variable(gr_vm *vm, gr_buffer *out, const char *text, size_t size) {
+    const char *doc = gr_variable_doc(vm, text, size);
+    if (doc) gr_buffer_printf(out, "%s\n", doc);
+}
+
 /* ---- names ------------------------------------------------------------------------------------ */
 
 static uint32_t slot_of(gr_vm *vm, const char *text, size_t size, bool prelude) {
@@ -128,6 +133,7 @@ bool gr_help_name(gr_vm *vm, gr_buffer *out, const char *text, size_t size) {
     if (size > 2 && memcmp(text + size - 2, "()", 2) == 0) size -= 2;
     if (gr_help_lookup(vm, text, size, &v)) {
         gr_help_value(vm, out, v);
+        gr_help_variable(vm, out, text, size);
         put_place(out, v, text, size);
         return true;
     }

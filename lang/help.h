@@ -11,6 +11,8 @@
 /* Signature, documentation and, of elementwise operations, derivatives; of anything else its kind and
  * what the prompt shows of it. */
 void gr_help_value(gr_vm *vm, gr_buffer *out, gr_value v);
+/* The documentation of a variable of the top level that is no function, if it has one. */
+void gr_help_variable(gr_vm *vm, gr_buffer *out, const char *text, size_t size);
 /* ?name: a function or variable, with fields (`net.apply`), a keyword or a sign (`:=`, `∂`). What is
  * unknown gets the nearest names. False: there is no such name. May run a file of the library. */
 bool gr_help_name(gr_vm *vm, gr_buffer *out, const char *text, size_t size);

@@ -264,6 +264,12 @@ void gr_exit(gr_vm *vm, int status) {
     vm->exit_status = status;
 }
 
+const char *gr_variable_doc(gr_vm *vm, const char *text, size_t length) {
+    const gr_name *name = gr_intern(vm->names, text, length);
+    uint32_t slot = name ? gr_module_slot(vm->library->main, name) : UINT32_MAX;
+    return slot == UINT32_MAX ? NULL : vm->globals[slot].doc;
+}
+
 const char *gr_parameter_name(gr_vm *vm, const gr_call *call, uint32_t i) {
     (void)vm;
     return i < call->count && call->names ? call->names[i] : "the argument";

@@ -6,6 +6,7 @@
  */
 #include "scope.h"
 
+#include "library.h"
 #include "suggest.h"
 #include "vm_state.h"
 
@@ -531,6 +532,17 @@ static void walk_target(walker *w, gr_node *t, bool update) {
 
 /* ---- statements ------------------------------------------------------------------------------- */
 
+/* The ## lines above a `let` outlive the tree: `help` shows them. */
+static void keep_doc(walker *w, const gr_node *n) {
+    const gr_node *p = n->as.bind.pattern;
+    gr_text doc = n->as.bind.doc;
+    if (p->kind != GR_N_PATTERN_NAME || (!doc.size && !w->scope->prompt)) return;
+    uint32_t slot = gr_global_new(w->vm, w->scope->module, p->as.name);
+    if (slot == UINT32_MAX) return;
+    w->vm->globals[slot].doc =
+        doc.size ? gr_arena_text(&w->vm->library->arena, doc.bytes, doc.size) : NULL;
+}
+
 static void walk_bind(walker *w, gr_node *n) {
     bool top = w->fn == 0 && w->inside == 0 && w->loop_depth == 0 && n->slot == 1;
     const gr_node *outer = w->hiding;
@@ -538,6 +550,7 @@ static void walk_bind(walker *w, gr_node *n) {
     walk(w, n->as.bind.value);
     w->hiding = outer;
     declare_pattern(w, n->as.bind.pattern, n->kind == GR_N_PARAM ? GR_VAR_TRACKED : 0, top);
+    if (top) keep_doc(w, n);
 }
 
 static void walk_define(walker *w, gr_node *n) {

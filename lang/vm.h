@@ -95,6 +95,8 @@ bool gr_has_raised(const gr_vm *vm);
 /* The source text of an operand of what is being evaluated: 0 the whole, 1 … the operands of an
  * operator; of a call 1 is the callee and 2 … the arguments. */
 gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source);
+/* The ## lines above the `let` or `param` of a variable of the top level, or NULL. */
+const char *gr_variable_doc(gr_vm *vm, const char *name, size_t length);
 /* The name of the i-th parameter of the function that is called. */
 const char *gr_parameter_name(gr_vm *vm, const gr_call *call, uint32_t i);
 /* Nearest of `count` names by edit distance, or NULL if none is near. */

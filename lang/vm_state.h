@@ -58,6 +58,7 @@ typedef struct gr_global {
     gr_module *module;
     uint32_t flags;
     uint32_t changed;  /* src of the last definition or assignment */
+    const char *doc;   /* of a `let` or `param`, or NULL */
     uint32_t *params;  /* ids of a param's leaves, or NULL */
     uint32_t param_count;
 } gr_global;
