@@ -64,7 +64,7 @@ typedef struct gr_guess_argument {
     gr_guess is;
 } gr_guess_argument;
 
-enum { GR_GUESS_SOURCES = 16 };
+enum { GR_GUESS_SOURCES = 16, GR_GUESS_ITEMS = 64 /* of a structure that is followed */ };
 
 typedef struct gr_guesser {
     gr_vm *vm;
@@ -116,6 +116,10 @@ gr_guess gr_guess_like(gr_guesser *g, const gr_guess *x);
 bool gr_guess_same_tree(gr_guesser *g, const gr_guess *a, const gr_guess *b);
 /* A row applied to types; a conflict is noted. */
 gr_guess gr_guess_infer(gr_guesser *g, ad_op op, int n, const ad_type *in, const ad_arg *args);
+/* Comparisons of numbers and texts that are known, `and` and `or` of what is known so. */
+bool gr_guess_fold(gr_operator op, const gr_guess *a, const gr_guess *b, bool *out);
+/* A step deeper; false: too deep, or out of steps. Who was let in leaves with depth--. */
+bool gr_guess_enter(gr_guesser *g);
 gr_guess gr_guess_operator(gr_guesser *g, ad_op op, const gr_guess *a, const gr_guess *b);
 
 /* guess_index.c */
