@@ -73,7 +73,7 @@ static gr_line read_plain(gr_edit *edit, const char *prompt, gr_buffer *out) {
         if (terminal) fputs(further ? edit->options.more : prompt, stdout);
         fflush(stdout);
         gr_line line = read_line(out);
-        if (line == GR_LINE_INTERRUPTED && terminal) puts("^C");
+        if (line == GR_LINE_INTERRUPTED && terminal) puts(""); /* behind the terminal's own ^C */
         /* what the end has cut off is still to be run, to be told what it lacks */
         if (line == GR_LINE_END && further) {
             if (terminal) puts("");

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { MOST_DEPTH = 200, MOST_STEPS = 20000, MOST_ITEMS = GR_GUESS_ITEMS };
+enum { MOST_PARSED = 1 << 17, MOST_DEPTH = 200, MOST_STEPS = 20000, MOST_ITEMS = GR_GUESS_ITEMS };
 
 /* ---- the guesser ------------------------------------------------------------------------------ */
 
@@ -35,7 +35,7 @@ const gr_ast *gr_guess_parse(gr_guesser *g, const char *text, size_t size, unsig
     gr_ast *ast = NULL;
     gr_report report;
     ad_ctx *ctx = gr_ctx(g->vm);
-    if (g->source_count == GR_GUESS_SOURCES ||
+    if (g->source_count == GR_GUESS_SOURCES || size > MOST_PARSED ||
         gr_source_new(ctx, "", text, size, &source) != GR_SOURCE_OK)
         return NULL;
     gr_report_init(&report, ctx);
@@ -131,8 +131,8 @@ gr_guess gr_guess_field(gr_guesser *g, const gr_guess *x, const gr_name *name) {
 }
 
 gr_guess gr_guess_items(gr_guesser *g, uint32_t count, const gr_guess *items) {
-    gr_guess *kept = gr_arena_copy(&g->arena, items, (count ? count : 1) * sizeof *items);
-    if (!kept) return gr_unknown();
+    gr_guess *kept = count ? gr_arena_copy(&g->arena, items, count * sizeof *items) : NULL;
+    if (count && !kept) return gr_unknown();
     return (gr_guess){.kind = GR_G_ITEMS, .items = kept, .count = count};
 }
 
@@ -148,6 +148,7 @@ static gr_guess like_items(gr_guesser *g, const gr_guess *x) {
     const gr_name *names[MOST_ITEMS];
     uint32_t count = gr_guess_count(x);
     if (count > MOST_ITEMS) return gr_unknown();
+    if (count == 0) return (gr_guess){.kind = GR_G_ITEMS};
     bool named = false;
     for (uint32_t i = 0; i < count; i++) {
         size_t size;
