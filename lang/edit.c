@@ -6,9 +6,11 @@
 #include "edit_private.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static bool can_draw(void) {
     const char *term = getenv("TERM");
@@ -62,6 +64,40 @@ static gr_line read_line(gr_buffer *out) {
     }
 }
 
+/* Waits until there is something to read; false: a signal came instead. */
+bool gr_wait_for_input(const sigset_t *waiting) {
+    fd_set in;
+    FD_ZERO(&in);
+    FD_SET(STDIN_FILENO, &in);
+    return pselect(STDIN_FILENO + 1, &in, NULL, NULL, NULL, waiting) > 0;
+}
+
+/* A terminal hands over one line at a time. Ctrl-C is blocked but while pselect waits, so that one
+ * between the prompt and the wait is not missed. */
+static gr_line read_typed_line(gr_edit *edit, gr_buffer *out) {
+    char chunk[512];
+    sigset_t interrupts, before, waiting;
+    size_t had = out->size;
+    gr_line line = GR_LINE_READ;
+    sigemptyset(&interrupts);
+    sigaddset(&interrupts, SIGINT);
+    pthread_sigmask(SIG_BLOCK, &interrupts, &before);
+    waiting = before;
+    sigdelset(&waiting, SIGINT);
+    for (bool newline = false; !newline && line == GR_LINE_READ;) {
+        if (*ad_interrupt_flag(edit->ctx)) line = GR_LINE_INTERRUPTED;
+        else if (gr_wait_for_input(&waiting)) {
+            ssize_t n = read(STDIN_FILENO, chunk, sizeof chunk);
+            newline = n > 0 && chunk[n - 1] == '\n';
+            if (n > 0) gr_buffer_put(out, chunk, (size_t)n - newline);
+            else if (out->size == had) line = GR_LINE_END;
+            else newline = true;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return line;
+}
+
 static bool is_incomplete(const gr_edit *edit, const gr_buffer *text) {
     return edit->hooks.incomplete && text->size &&
            edit->hooks.incomplete(edit->hooks.user, text->text, text->size);
@@ -72,7 +108,7 @@ static gr_line read_plain(gr_edit *edit, const char *prompt, gr_buffer *out) {
     for (bool further = false;; further = true) {
         if (terminal) fputs(further ? edit->options.more : prompt, stdout);
         fflush(stdout);
-        gr_line line = read_line(out);
+        gr_line line = terminal ? read_typed_line(edit, out) : read_line(out);
         if (line == GR_LINE_INTERRUPTED && terminal) puts(""); /* behind the terminal's own ^C */
         /* what the end has cut off is still to be run, to be told what it lacks */
         if (line == GR_LINE_END && further) {

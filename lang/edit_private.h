@@ -6,6 +6,9 @@
 #include "edit.h"
 #include "edit_display.h"
 
+#include <signal.h>
+#include <sys/select.h>
+
 struct gr_edit {
     ad_ctx *ctx;
     gr_edit_hooks hooks;
@@ -24,6 +27,9 @@ struct gr_edit {
     bool quiet;       /* no hint: the statement is done */
     char *line;       /* readline's; NULL: the end of the input */
 };
+
+/* Waits with this mask until there is something to read; false: a signal came instead. */
+bool gr_wait_for_input(const sigset_t *waiting);
 
 /* ---- history (edit_history.c): a file with one entry a line, newlines in it escaped ------------ */
 

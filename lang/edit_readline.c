@@ -17,7 +17,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/select.h>
 #include <unistd.h>
 
 #ifdef HAVE_READLINE
@@ -150,20 +149,12 @@ static void resume(gr_edit *edit) {
     show(edit, false);
 }
 
-/* Waits for a key; false: a signal came instead. */
-static bool wait_for_key(const sigset_t *waiting) {
-    fd_set in;
-    FD_ZERO(&in);
-    FD_SET(STDIN_FILENO, &in);
-    return pselect(STDIN_FILENO + 1, &in, NULL, NULL, NULL, waiting) > 0;
-}
-
 static gr_line edit_statement(gr_edit *edit, const sigset_t *waiting, gr_buffer *out) {
     while (!edit->delivered) {
         if (*ad_interrupt_flag(edit->ctx)) return drop(edit, out);
         if (continued) continued = resized = 0, resume(edit);
         if (resized) resized = 0, resize(edit);
-        if (!wait_for_key(waiting)) continue;
+        if (!gr_wait_for_input(waiting)) continue;
         if (edit->pasting) gr_take_paste(edit);
         else rl_callback_read_char();
     }
