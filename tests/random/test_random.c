@@ -117,7 +117,8 @@ static void check_differences(ad_ctx *ctx, const program *p, const oracle *o, ta
 
 /* ---- the interpreter ----------------------------------------------------------------------- */
 
-static const char asks[] = "let (E, g) = value_and_grad(f)(p)\nlet h = hvp(f, p, v)\n";
+static const char asks[] = "let (E, g) = value_and_grad(f)(p)\nlet h = hvp(f, p, v)\n"
+                           "let s = jvp(f, p, v)[1]\nparam q = p\nlet F = f(q)\nlet k = ∂F/∂q\n";
 
 static bool read_leaf(gr_vm *vm, const char *name, const char *path, double *x) {
     char text[64];
@@ -132,12 +133,15 @@ static bool read_leaf(gr_vm *vm, const char *name, const char *path, double *x) 
     return v.kind == AD_TENSOR || v.kind == AD_NUMBER;
 }
 
-static bool read_all(gr_vm *vm, const program *p, engine_result *r) {
-    bool ok = read_leaf(vm, "E", "", &r->value);
+/* `from_param`: the gradient of a parameter, in the place of the one by a transform. */
+static bool read_all(gr_vm *vm, const program *p, bool from_param, engine_result *r) {
+    bool ok =
+        read_leaf(vm, from_param ? "F" : "E", "", &r->value) && read_leaf(vm, "s", "", &r->forward);
     for (int i = 0; i < p->inputs && ok; i++) {
         char path[16];
         input_path(p, i, path);
-        ok = read_leaf(vm, "g", path, r->gradient[i]) && read_leaf(vm, "h", path, r->product[i]);
+        ok = read_leaf(vm, from_param ? "k" : "g", path, r->gradient[i]) &&
+             read_leaf(vm, "h", path, r->product[i]);
     }
     return ok;
 }
@@ -146,21 +150,30 @@ static const char *first_message(gr_vm *vm) {
     return gr_vm_report(vm)->first ? gr_vm_report(vm)->first->message : "no answer";
 }
 
-static void check_language(gr_vm *vm, const program *p, const oracle *o, tally *t) {
-    static char text[60000];
+static void check_answers(gr_vm *vm, const program *p, bool from_param, const oracle *o, tally *t) {
     static engine_result r;
-    size_t size = program_text(p, text, sizeof text - sizeof asks);
-    memcpy(text + size, asks, sizeof asks);
-    if (!size || gr_run_text(vm, "program", text, size + sizeof asks - 1, 0) != GR_OK ||
-        !read_all(vm, p, &r)) {
+    if (!read_all(vm, p, from_param, &r)) {
         mismatch(t, first_message(vm), NAN, NAN);
         return;
     }
     compare(t, "value in the language", r.value, o->value, fabs(o->value), close_value, &t->value);
-    compare_arrays(t, p, "gradient in the language", r.gradient, o->gradient, o->steepest,
-                   close_gradient, &t->gradient);
-    compare_arrays(t, p, "hvp in the language", r.product, o->product, o->sharpest, close_product,
-                   &t->product);
+    compare(t, "jvp in the language", r.forward, o->slope, o->steepest, close_gradient,
+            &t->gradient);
+    compare_arrays(t, p, from_param ? "∂F/∂q" : "value_and_grad", r.gradient, o->gradient,
+                   o->steepest, close_gradient, &t->gradient);
+    compare_arrays(t, p, "hvp", r.product, o->product, o->sharpest, close_product, &t->product);
+}
+
+static void check_language(gr_vm *vm, const program *p, const oracle *o, tally *t) {
+    static char text[60000];
+    size_t size = program_text(p, text, sizeof text - sizeof asks);
+    memcpy(text + size, asks, sizeof asks);
+    if (!size || gr_run_text(vm, "program", text, size + sizeof asks - 1, 0) != GR_OK) {
+        mismatch(t, first_message(vm), NAN, NAN);
+        return;
+    }
+    check_answers(vm, p, false, o, t);
+    check_answers(vm, p, true, o, t);
 }
 
 /* ---- coverage ------------------------------------------------------------------------------ */
