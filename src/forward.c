@@ -14,18 +14,25 @@ typedef struct forward {
     ad_sweep *s;
     ad_ctx *ctx;
     bool record;
+    const char *refusal; /* why a tangent that was asked for does not exist */
 } forward;
+
+/* In place of a tangent: it does not exist, and `ptr` says why. */
+enum { KIND_REFUSED = AD_USER_KIND + 1 };
 
 /* The tangents of the results of one entry, AD_ABSENT_HEAD where there is none; a value of a kind of
  * our own in the entry's slot. */
 typedef struct parts {
     int n;
+    uint32_t refused;
+    const char *refusal;
     ad_value v[];
 } parts;
 
 static size_t parts_bytes(int n) { return sizeof(parts) + (size_t)n * sizeof(ad_value); }
 
 static void forget(ad_ctx *ctx, ad_value v) {
+    if (v.kind == KIND_REFUSED) return;
     if (v.kind != AD_USER_KIND) {
         ad_release(ctx, v);
         return;
@@ -41,6 +48,10 @@ static ad_value *tangent_slot(forward *f, uint32_t node) {
     ad_page *p = node ? ad_page_at(f->s, node) : NULL;
     if (!p || !p->slots) return NULL;
     ad_value *v = (ad_value *)p->slots + (node & SEG_MASK);
+    if (v->kind == KIND_REFUSED) {
+        f->refusal = v->ptr;
+        return NULL;
+    }
     return v->head == AD_ABSENT_HEAD ? NULL : v;
 }
 
@@ -141,6 +152,13 @@ static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
     return st == AD_OK ? set_tangent(f, node, out) : st;
 }
 
+/* Whoever asks for this tangent gets the error; if nobody does, there is none. */
+static ad_status refuse(forward *f, uint32_t node, const char *why) {
+    ad_value v = {.head = KIND_REFUSED};
+    v.ptr = (void *)(uintptr_t)why;
+    return set_tangent(f, node, v);
+}
+
 static ad_status keep_results(forward *f, uint32_t node, int n, const bool *given, ad_value *v) {
     if (n == 1) return given[0] ? set_tangent(f, node, v[0]) : AD_OK;
     parts *p = ad_mem_get(f->ctx, parts_bytes(n));
@@ -150,15 +168,26 @@ static ad_status keep_results(forward *f, uint32_t node, int n, const bool *give
     }
     if (!p) return AD_ERR_MEMORY;
     p->n = n;
+    p->refused = 0;
     ad_value together = {.head = AD_USER_KIND};
     together.ptr = p;
     return set_tangent(f, node, together);
+}
+
+static ad_status keep_refusals(forward *f, uint32_t node, const ad_rule *r) {
+    const ad_value *together = r->nout > 1 ? tangent_slot(f, node) : NULL;
+    if (!together) return refuse(f, node, r->refusal);
+    parts *p = together->ptr;
+    p->refused = r->refused;
+    p->refusal = r->refusal;
+    return AD_OK;
 }
 
 /* An OUT takes its part of its parent's. */
 static ad_status push_part(forward *f, uint32_t node, const tape_entry *e) {
     const ad_value *together = tangent_slot(f, e->a);
     const parts *p = together ? together->ptr : NULL;
+    if (p && (p->refused >> e->b & 1)) return refuse(f, node, p->refusal);
     if (!p || p->v[e->b].head == AD_ABSENT_HEAD) return AD_OK;
     return set_tangent(f, node, ad_retain(f->ctx, p->v[e->b]));
 }
@@ -236,6 +265,7 @@ static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
     else if (r->status == AD_OK && r->row->vjp) run_rule(f, r);
     st = fit_results(f, e, r, ad_frame_finish(&frame));
     if (st == AD_OK) st = keep_results(f, node, p->nout, r->given, r->dout);
+    if (st == AD_OK && r->refused) st = keep_refusals(f, node, r);
     if (tan) ad_mem_put(f->ctx, tan, bytes);
     ad_frame_close(&frame);
     return st;
@@ -388,8 +418,11 @@ static ad_status push_entry(forward *f, uint32_t node);
 static ad_status push_segment(forward *f, const ad_segment *seg, const ad_page *p, uint32_t from,
                               uint32_t end) {
     ad_status st = ad_poll(f->ctx);
-    for (uint32_t i = from; i < end && st == AD_OK; i++)
+    for (uint32_t i = from; i < end && st == AD_OK; i++) {
         if (ad_bit(p->need, i) && !ad_bit(p->wrt, i)) st = push_entry(f, ad_node(seg, i));
+        if (st == AD_OK && f->refusal)
+            st = ad_fail(f->ctx, AD_ERR_DEGENERATE, -1, "%s", f->refusal);
+    }
     return st;
 }
 
@@ -479,6 +512,7 @@ ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const u
     for (int i = 0; i < ny; i++) {
         const ad_value *v = st == AD_OK ? tangent_slot(&f, y[i]) : NULL;
         out[i].head = AD_ABSENT_HEAD;
+        if (st == AD_OK && f.refusal) st = ad_fail(s->ctx, AD_ERR_DEGENERATE, -1, "%s", f.refusal);
         if (v) out[i] = ad_retain(s->ctx, *v);
     }
     for (uint32_t id = 0; id < s->table_room; id++)

@@ -56,10 +56,17 @@ typedef struct ad_rule {
     const ad_value *tan;  /* jvp: one tangent an operand where need[i] */
     ad_value *dout;       /* jvp: filled by ad_rule_give */
     bool *given;
+    uint32_t refused;     /* jvp: results without a derivative, an error for whoever asks for one */
+    const char *refusal;
     ad_value *temp;       /* values made by the rule, released when it ends */
     int temps, temp_room;
 } ad_rule;
 
+/* In a jvp: result k has no derivative here. The text is static. */
+static inline void ad_rule_refuse(ad_rule *r, int k, const char *why) {
+    r->refused |= 1U << k;
+    r->refusal = why;
+}
 /* Applies an operation; the result belongs to the rule. */
 ad_value ad_rule_op(ad_rule *r, ad_op op, int n, const ad_value *in, const ad_arg *args);
 ad_value ad_rule_op1(ad_rule *r, ad_op op, ad_value a);

@@ -277,6 +277,10 @@ AD_SHAPE(ad_shape_eigvecs);
 AD_RUN(ad_run_eigvecs);
 AD_RULE(ad_vjp_eigvecs);
 AD_RULE(ad_jvp_eigvecs);
+AD_SHAPE(ad_shape_spectral);
+AD_RUN(ad_run_spectral);
+AD_RULE(ad_vjp_spectral);
+AD_RULE(ad_jvp_spectral);
 
 /* rows_einsum.c */
 AD_SHAPE(ad_shape_einsum);

@@ -2,8 +2,9 @@
 /* rows_spectral.c - qr, svd, eigh, eigvals on the last two axes, batch by batch, in f64.
  *
  * Values (eigenvalues, singular values) always have derivatives: V diag(g) Vᵀ. Single vectors of
- * equal values are not determined, so a cotangent on one of them is AD_ERR_DEGENERATE, never an
- * inf; in forward mode, where nobody has asked for the vectors yet, their tangents are nan. */
+ * equal values are not determined, so a cotangent on one of them, or a question for its tangent, is
+ * AD_ERR_DEGENERATE, never an inf. Symmetric functions of equal eigenvalues have second derivatives
+ * all the same: the row `spectral`. */
 #include "kernel_linalg.h"
 #include "kernel_matmul.h"
 #include "rows.h"
@@ -280,8 +281,7 @@ static ad_value gaps(ad_rule *r, ad_value x, ad_value mask, double close) {
     return ad_rule_where(r, mask, ad_number(close), f);
 }
 
-/* The gaps for a rule. Vectors whose cotangents would need a close pair are refused; in forward
- * mode they become nan. */
+/* The gaps for a rule. Vectors whose cotangents would need a close pair are refused. */
 static ad_value checked_gaps(ad_rule *r, ad_value values, ad_value x, const ad_value *vectors,
                              int n, const char *what) {
     int64_t other;
@@ -290,18 +290,33 @@ static ad_value checked_gaps(ad_rule *r, ad_value values, ad_value x, const ad_v
         if (r->status == AD_OK) r->status = AD_ERR_MEMORY;
         return x;
     }
-    bool forward = n == 0, bad = false;
+    bool bad = false;
     for (int i = 0; other > 0 && i < n; i++) bad = bad || touches(r->ctx, t, vectors[i]);
     ad_value mask = ad_rule_own(r, ad_wrap(t));
     if (bad)
         ad_rule_fail(r, AD_ERR_DEGENERATE,
-                     "%s are equal, so their single vectors have no derivative", what);
-    if (forward && other > 0) {
-        ad_value f = gaps(r, x, mask, NAN);
-        return ad_rule_where(r, on_diagonal(r, diagonal(r, ad_rule_op1(r, AD_OPID_ones_like, f))),
-                             ad_number(0.0), f);
-    }
+                     "%s are equal (degenerate), so their single vectors have no derivative", what);
     return gaps(r, x, mask, 0.0);
+}
+
+static bool all_zero(ad_rule *r, ad_value x) {
+    ad_tensor *t = ad_tensor_as(r->ctx, x, AD_F64);
+    bool zero = t != NULL;
+    for (int64_t i = 0; zero && i < t->size; i++) zero = ((const double *)t->data)[i] == 0.0;
+    ad_tensor_release(r->ctx, t);
+    return zero;
+}
+
+static bool has_close(ad_rule *r, ad_value values) {
+    int64_t other = 0;
+    ad_tensor *t = r->status ? NULL : close_pairs(r, values, &other);
+    ad_tensor_release(r->ctx, t);
+    return other > 0;
+}
+
+/* Forward: are the vectors' tangents undetermined? */
+static bool moves_freely(ad_rule *r, ad_value values) {
+    return has_close(r, values) && !all_zero(r, r->tan[0]);
 }
 
 /* ---- eigh --------------------------------------------------------------------------------- */
@@ -310,32 +325,117 @@ static ad_value symmetric(ad_rule *r, ad_value x) {
     return ad_rule_scale(r, add(r, x, ad_rule_T(r, x)), 0.5);
 }
 
-/* sym(V (diag(gw) + F ∘ VᵀgV) Vᵀ), F_ij = 1 / (w_j − w_i) */
-static void give_eigh(ad_rule *r, ad_value w, ad_value v, const ad_value *gw, const ad_value *gv) {
-    ad_value vt = ad_rule_T(r, v), middle = ad_number(0.0);
-    if (gv != NULL) {
-        ad_value f = checked_gaps(r, w, w, gv, 1, "eigenvalues");
-        middle = ad_rule_mulz(r, ad_rule_matmul(r, vt, *gv, AD_STRONG_B), f);
-        if (gw != NULL) middle = add(r, middle, on_diagonal(r, *gw));
-        middle = mm(r, v, middle);
-    } else {
-        middle = scale_cols(r, v, *gw);
+static ad_value eigvecs(ad_rule *r) { return ad_rule_op1(r, AD_OPID_eigvecs, r->in[0]); }
+
+/* The direction that raises one of each set of equal eigenvalues and lowers another: u, by eigenvalue. Where
+ * they are equal, first[k] is the first of k's set, else k. */
+static ad_tensor *splitting(ad_rule *r, const ad_tensor *close, int64_t *first) {
+    int64_t n = close->dims[close->rank - 1], count = close->size / (n > 0 ? n : 1);
+    ad_tensor *u = ad_tensor_full(r->ctx, AD_F64, close->rank - 1, close->dims, 0.0);
+    for (int64_t k = 0; u != NULL && k < count; k++) {
+        const uint8_t *row = (const uint8_t *)close->data + k * n;
+        int64_t base = k / n * n, i = k - base;
+        while (i > 0 && row[i - 1]) i--;
+        first[k] = base + i;
+        if (k == base + i + 1) {
+            ((double *)u->data)[k - 1] = 1.0;
+            ((double *)u->data)[k] = -1.0;
+        }
     }
-    ad_rule_give(r, 0, symmetric(r, mm(r, middle, vt)));
+    return u;
+}
+
+/* Half the difference of dg over the first two of each set, for all of the set; what g itself differs there
+ * by must be rounding: else the function is not symmetric in its equal eigenvalues. */
+static void fill_slopes(ad_rule *r, const double *g, const double *dg, const int64_t *first,
+                        int64_t count, double *out) {
+    double top = 0.0;
+    for (int64_t k = 0; k < count; k++) top = fmax(top, fabs(g[k]));
+    for (int64_t k = 0; k < count; k++) {
+        int64_t i = first[k];
+        bool alone = i == k && (k + 1 == count || first[k + 1] != k);
+        out[k] = alone ? 0.0 : 0.5 * (dg[i] - dg[i + 1]);
+        if (fabs(g[k] - g[i]) > 1e-8 * top)
+            ad_rule_fail(r, AD_ERR_DEGENERATE,
+                         "eigenvalues are equal (degenerate), and what is made of them is not "
+                         "symmetric in them, so it has no second derivative");
+    }
+}
+
+/* How far g_i − g_j goes with w_i − w_j where two eigenvalues are equal: the limit of the quotient of
+ * differences, by a forward sweep from the matrix to g. */
+static ad_status find_slopes(ad_rule *r, ad_value g, const ad_tensor *close, int64_t *first,
+                             ad_tensor **out) {
+    ad_tensor *u = splitting(r, close, first);
+    if (u == NULL) return AD_ERR_MEMORY;
+    ad_tensor_retain(u);
+    ad_value v = eigvecs(r), move = ad_rule_own(r, ad_wrap(u)), dg = ad_number(0.0);
+    move = mm(r, scale_cols(r, v, move), ad_rule_T(r, v));
+    ad_status s = r->status;
+    if (s == AD_OK && g.node != 0)
+        s = ad_jvp(r->ctx, 1, &r->in[0], &move, 1, &g, 0, r->src, &dg);
+    if (s == AD_OK) ad_rule_own(r, dg);
+    ad_tensor *tg = s == AD_OK ? ad_tensor_as(r->ctx, g, AD_F64) : NULL;
+    ad_tensor *td = tg == NULL                ? NULL
+                    : dg.kind == AD_TENSOR    ? ad_tensor_as(r->ctx, dg, AD_F64)
+                                              : ad_tensor_full(r->ctx, AD_F64, u->rank, u->dims, 0.0);
+    ad_tensor *made = tg != NULL ? ad_tensor_full(r->ctx, AD_F64, u->rank, u->dims, 0.0) : NULL;
+    if (made != NULL && td != NULL)
+        fill_slopes(r, tg->data, td->data, first, u->size, made->data);
+    ad_tensor_release(r->ctx, tg);
+    ad_tensor_release(r->ctx, td);
+    ad_tensor_release(r->ctx, u);
+    *out = made;
+    return s != AD_OK ? s : made != NULL ? r->status : AD_ERR_MEMORY;
+}
+
+static ad_value slopes(ad_rule *r, ad_value w, ad_value g) {
+    int64_t other;
+    ad_tensor *close = r->status ? NULL : close_pairs(r, w, &other), *made = NULL;
+    if (close == NULL) return g;
+    size_t bytes = sizeof(int64_t) * (size_t)(close->size + 1);
+    int64_t *first = ad_mem_get(r->ctx, bytes);
+    bool was = ad_set_recording(r->ctx, false);
+    ad_status s = first != NULL ? find_slopes(r, g, close, first, &made) : AD_ERR_MEMORY;
+    ad_set_recording(r->ctx, was);
+    if (first != NULL) ad_mem_put(r->ctx, first, bytes);
+    ad_tensor_release(r->ctx, close);
+    if (r->status == AD_OK) r->status = s;
+    return made != NULL ? ad_rule_own(r, ad_wrap(made)) : g;
+}
+
+/* V diag(g) Vᵀ, the cotangent of the eigenvalues alone. In a recorded sweep with equal eigenvalues it is one
+ * row, which knows its limit there; V by itself has no derivative. */
+static ad_value of_values(ad_rule *r, ad_value w, const ad_value *known, ad_value g) {
+    if (r->in[0].node != 0 && has_close(r, w)) {
+        ad_value in[3] = {r->in[0], g, slopes(r, w, g)};
+        return ad_rule_op(r, AD_OPID_spectral, 3, in, NULL);
+    }
+    ad_value v = known != NULL ? *known : eigvecs(r);
+    return symmetric(r, mm(r, scale_cols(r, v, g), ad_rule_T(r, v)));
+}
+
+/* sym(V (diag(gw) + F ∘ VᵀgV) Vᵀ), F_ij = 1 / (w_j − w_i) */
+static ad_value of_vectors(ad_rule *r, ad_value w, ad_value v, const ad_value *gw, ad_value gv) {
+    ad_value vt = ad_rule_T(r, v), f = checked_gaps(r, w, w, &gv, 1, "eigenvalues");
+    ad_value middle = ad_rule_mulz(r, ad_rule_matmul(r, vt, gv, AD_STRONG_B), f);
+    if (gw != NULL) middle = add(r, middle, on_diagonal(r, *gw));
+    return symmetric(r, mm(r, mm(r, v, middle), vt));
 }
 
 AD_RULE(ad_vjp_eigh) {
-    if (!r->has_adj[0] && !r->has_adj[1]) return;
-    give_eigh(r, r->out[0], r->out[1], r->has_adj[0] ? &r->adj[0] : NULL,
-              r->has_adj[1] ? &r->adj[1] : NULL);
+    ad_value w = r->out[0], v = r->out[1];
+    if (r->has_adj[1])
+        ad_rule_give(r, 0, of_vectors(r, w, v, r->has_adj[0] ? &r->adj[0] : NULL, r->adj[1]));
+    else if (r->has_adj[0])
+        ad_rule_give(r, 0, of_values(r, w, &v, r->adj[0]));
 }
 
-static ad_value eigvecs(ad_rule *r) { return ad_rule_op1(r, AD_OPID_eigvecs, r->in[0]); }
-
-AD_RULE(ad_vjp_eigvals) { give_eigh(r, r->out[0], eigvecs(r), &r->adj[0], NULL); }
+AD_RULE(ad_vjp_eigvals) { ad_rule_give(r, 0, of_values(r, r->out[0], NULL, r->adj[0])); }
 
 AD_RULE(ad_vjp_eigvecs) {
-    give_eigh(r, ad_rule_op1(r, AD_OPID_eigvals, r->in[0]), r->out[0], NULL, &r->adj[0]);
+    ad_value w = ad_rule_op1(r, AD_OPID_eigvals, r->in[0]);
+    ad_rule_give(r, 0, of_vectors(r, w, r->out[0], NULL, r->adj[0]));
 }
 
 /* M = Vᵀ dA V: dw = diag M, dV = V (F ∘ M) */
@@ -343,22 +443,116 @@ static ad_value rotated(ad_rule *r, ad_value v) {
     return mm(r, ad_rule_matmul(r, ad_rule_T(r, v), symmetric(r, r->tan[0]), AD_STRONG_B), v);
 }
 
-static ad_value vectors_move(ad_rule *r, ad_value w, ad_value v, ad_value m) {
+static const char *const EQUAL_W =
+    "eigenvalues are equal (degenerate), so their single vectors have no derivative";
+static const char *const EQUAL_S =
+    "singular values are equal (degenerate), so their single vectors have no derivative";
+static const char *const ZERO_S =
+    "a singular value is 0 (degenerate), so its single vectors have no derivative";
+
+static void give_vectors(ad_rule *r, int k, ad_value w, ad_value v, ad_value m) {
+    if (moves_freely(r, w)) {
+        ad_rule_refuse(r, k, EQUAL_W);
+        return;
+    }
     ad_value f = checked_gaps(r, w, w, NULL, 0, "eigenvalues");
-    return ad_rule_matmul(r, v, ad_rule_mulz(r, m, f), AD_STRONG_B);
+    ad_rule_give(r, k, ad_rule_matmul(r, v, ad_rule_mulz(r, m, f), AD_STRONG_B));
 }
 
 AD_RULE(ad_jvp_eigh) {
     ad_value m = rotated(r, r->out[1]);
     ad_rule_give(r, 0, diagonal(r, m));
-    ad_rule_give(r, 1, vectors_move(r, r->out[0], r->out[1], m));
+    give_vectors(r, 1, r->out[0], r->out[1], m);
 }
 
 AD_RULE(ad_jvp_eigvals) { ad_rule_give(r, 0, diagonal(r, rotated(r, eigvecs(r)))); }
 
 AD_RULE(ad_jvp_eigvecs) {
     ad_value w = ad_rule_op1(r, AD_OPID_eigvals, r->in[0]);
-    ad_rule_give(r, 0, vectors_move(r, w, r->out[0], rotated(r, r->out[0])));
+    give_vectors(r, 0, w, r->out[0], rotated(r, r->out[0]));
+}
+
+/* ---- functions of equal eigenvalues ------------------------------------------------------- */
+
+/* spectral(a, g, slope) is V diag(g) Vᵀ. Its derivative in a: V (Φ ∘ VᵀMV) Vᵀ, Φ_ij = (g_j − g_i) / (w_j − w_i), and
+ * the slope where w_i and w_j are equal. Linear and self-adjoint in M; of a third derivative nothing is
+ * known where they are equal. */
+AD_SHAPE(ad_shape_spectral) { return ad_shape_square(c, in, out); }
+
+static ad_status rebuild(ad_ctx *ctx, int64_t n, const double *v, const double *g, double *y) {
+    for (int64_t i = 0; i < n; i++) {
+        for (int64_t j = 0; j < n; j++) {
+            double sum = 0.0;
+            for (int64_t k = 0; k < n; k++) sum += v[i * n + k] * g[k] * v[j * n + k];
+            y[i * n + j] = sum;
+        }
+        if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
+    }
+    return AD_OK;
+}
+
+AD_RUN(ad_run_spectral) {
+    ad_type in = ad_type_of(c->in[0]);
+    ad_type each[3] = {with_last(&in, in.dims[in.rank - 1], -1), in, *type};
+    spread b;
+    ad_tensor *g = ad_tensor_as(c->ctx, c->in[1], AD_F64);
+    ad_status s = g != NULL ? spread_begin(c, each, 3, &b) : AD_ERR_MEMORY;
+    if (s) {
+        ad_tensor_release(c->ctx, g);
+        return s;
+    }
+    for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
+        double *v = part(&b, 1, i, b.n * b.n);
+        s = ad_eigh(c->ctx, b.n, matrix_at(&b, i), part(&b, 0, i, b.n), v);
+        if (s == AD_OK)
+            s = rebuild(c->ctx, b.n, v, (const double *)g->data + i * b.n, part(&b, 2, i, b.n * b.n));
+    }
+    ad_tensor_release(c->ctx, g);
+    return spread_give(c, &b, s, type, 2, 1, out);
+}
+
+/* Φ; on the diagonal 0: there g moves by itself. */
+static ad_value quotients(ad_rule *r, ad_value w) {
+    int64_t other, n = r->in_type[0].dims[r->in_type[0].rank - 1];
+    ad_tensor *close = r->status ? NULL : close_pairs(r, w, &other);
+    if (close == NULL) return w;
+    ad_value mask = ad_rule_own(r, ad_wrap(close)), g = r->in[1];
+    ad_value d = sub(r, along(r, g, n, true), along(r, g, n, false));
+    ad_value slope = add(r, along(r, r->in[2], n, true), along(r, r->in[2], n, false));
+    ad_value f = ad_rule_where(r, mask, ad_rule_scale(r, slope, 0.5),
+                               ad_rule_mulz(r, d, gaps(r, w, mask, 0.0)));
+    return sub(r, f, on_diagonal(r, diagonal(r, f)));
+}
+
+/* The matrix part for m, and M = Vᵀ sym(m) V for the rest. Where all eigenvalues differ, V may be tracked. */
+static ad_value spectral_share(ad_rule *r, ad_value m, bool matrix, ad_value *turned_m, ad_value *v) {
+    ad_value a = r->in[0], w = ad_rule_op1(r, AD_OPID_eigvals, a);
+    if (has_close(r, w)) {
+        if (matrix && a.node != 0)
+            ad_rule_fail(r, AD_ERR_DEGENERATE,
+                         "eigenvalues are equal (degenerate), and third derivatives of their "
+                         "functions are not available there");
+        a.node = w.node = 0;
+    }
+    *v = ad_rule_op1(r, AD_OPID_eigvecs, a);
+    ad_value vt = ad_rule_T(r, *v);
+    *turned_m = mm(r, ad_rule_matmul(r, vt, symmetric(r, m), AD_STRONG_B), *v);
+    if (!matrix || r->status) return m;
+    return mm(r, mm(r, *v, ad_rule_mulz(r, *turned_m, quotients(r, w))), vt);
+}
+
+AD_RULE(ad_vjp_spectral) {
+    ad_value m, v, share = spectral_share(r, r->adj[0], r->need[0], &m, &v);
+    if (r->need[0]) ad_rule_give(r, 0, share);
+    if (r->need[1]) ad_rule_give(r, 1, diagonal(r, m));
+    if (r->need[2]) ad_rule_give(r, 2, ad_rule_zeros(r, &r->in_type[2]));
+}
+
+AD_RULE(ad_jvp_spectral) {
+    ad_value m, v, t = r->need[0] ? r->tan[0] : ad_rule_zeros(r, &r->in_type[0]);
+    ad_value share = spectral_share(r, t, r->need[0], &m, &v);
+    if (r->need[0]) ad_rule_give(r, 0, share);
+    if (r->need[1]) ad_rule_give(r, 0, mm(r, scale_cols(r, v, r->tan[1]), ad_rule_T(r, v)));
 }
 
 /* ---- svd ---------------------------------------------------------------------------------- */
@@ -394,7 +588,7 @@ static void svd_vectors(ad_rule *r, ad_value u, ad_value s, ad_value v) {
     ad_value g[2] = {gu, gv};
     if (m != n && has_zero(r, s))
         ad_rule_fail(r, AD_ERR_DEGENERATE,
-                     "a singular value is 0, so its single vectors have no derivative");
+                     "a singular value is 0 (degenerate), so its single vectors have no derivative");
     ad_value f = checked_gaps(r, s, ad_rule_op2(r, AD_OP_MUL, s, s), g, 2, "singular values");
     ad_value middle =
         add(r, scale_cols(r, turned(r, u, gu, f), s), scale_rows(r, s, turned(r, v, gv, f)));
@@ -415,21 +609,35 @@ AD_RULE(ad_vjp_svd) {
         ad_rule_give(r, 0, mm(r, scale_cols(r, u, r->adj[1]), vt));
 }
 
-AD_RULE(ad_jvp_svd) {
+static void svd_turn(ad_rule *r, ad_value p) {
     const ad_type *in = &r->in_type[0];
     int64_t m = in->dims[in->rank - 2], n = in->dims[in->rank - 1];
     ad_value u = r->out[0], s = r->out[1], v = ad_rule_T(r, r->out[2]), t = r->tan[0];
-    ad_value p = mm(r, ad_rule_matmul(r, ad_rule_T(r, u), t, AD_STRONG_B), v), pt = ad_rule_T(r, p);
+    ad_value pt = ad_rule_T(r, p);
     ad_value f = checked_gaps(r, s, ad_rule_op2(r, AD_OP_MUL, s, s), NULL, 0, "singular values");
     ad_value ku = add(r, scale_cols(r, p, s), scale_rows(r, s, pt));
     ad_value kv = add(r, scale_rows(r, s, p), scale_cols(r, pt, s));
-    ad_rule_give(r, 1, diagonal(r, p));
     ad_rule_give(r, 0, ad_rule_matmul(r, u, ad_rule_mulz(r, ku, f), AD_STRONG_B));
     ad_value dv = ad_rule_matmul(r, v, ad_rule_mulz(r, kv, f), AD_STRONG_B);
     if (m > n) ad_rule_give(r, 0, scale_cols(r, off_span(r, u, mm(r, t, v)), inverse(r, s)));
     if (m < n)
         dv = add(r, dv, scale_cols(r, off_span(r, v, mm(r, ad_rule_T(r, t), u)), inverse(r, s)));
     ad_rule_give(r, 2, ad_rule_T(r, dv));
+}
+
+AD_RULE(ad_jvp_svd) {
+    const ad_type *in = &r->in_type[0];
+    ad_value ut = ad_rule_T(r, r->out[0]), v = ad_rule_T(r, r->out[2]);
+    ad_value p = mm(r, ad_rule_matmul(r, ut, r->tan[0], AD_STRONG_B), v);
+    bool square = in->dims[in->rank - 2] == in->dims[in->rank - 1];
+    bool zero = !square && has_zero(r, r->out[1]);
+    ad_rule_give(r, 1, diagonal(r, p));
+    if (!zero && !moves_freely(r, r->out[1])) {
+        svd_turn(r, p);
+        return;
+    }
+    ad_rule_refuse(r, 0, zero ? ZERO_S : EQUAL_S);
+    ad_rule_refuse(r, 2, zero ? ZERO_S : EQUAL_S);
 }
 
 /* ---- qr ----------------------------------------------------------------------------------- */
@@ -444,7 +652,7 @@ static void full_rank(ad_rule *r, ad_value upper) {
     ad_value d = diagonal(r, upper);
     if (r->status || !has_zero(r, d)) return;
     ad_rule_fail(r, AD_ERR_DEGENERATE,
-                 "the columns of the matrix depend on each other, so "
+                 "the columns of the matrix depend on each other (degenerate), so "
                  "`qr` has no derivative");
 }
 
