@@ -194,10 +194,9 @@ static int first_operand(program *p, const row *r) {
 
 /* ---- attributes ---------------------------------------------------------------------------- */
 
-static void give(node *n, const char *name, int kind, int count, const int64_t *v) {
+static void give(node *n, const char *name, attribute_kind kind, int count, const int64_t *v) {
     attribute *a = &n->attr[n->attrs++];
-    *a = (attribute){.name = name, .count = count};
-    a->kind = kind;
+    *a = (attribute){.name = name, .kind = kind, .count = count};
     if (v) memcpy(a->v, v, (size_t)count * sizeof *v);
 }
 

@@ -23,9 +23,11 @@ enum {
     MOST_GROUPS = 4
 };
 
+typedef enum attribute_kind { AN_INT, AN_INTS, A_FLAG, A_TEXT } attribute_kind;
+
 typedef struct attribute {
     const char *name;
-    enum { AN_INT, AN_INTS, A_FLAG, A_TEXT } kind;
+    attribute_kind kind;
     int count;
     int64_t v[2 * MOST_RANK];
     const char *text;
