@@ -14,13 +14,18 @@
 
 /* ---- printing --------------------------------------------------------------------------------- */
 
+/* Is one of two neighbours a picture, which begins on a line of its own? */
+static bool is_picture(const gr_value *pair) {
+    return pair[0].kind == GR_PICTURE || pair[1].kind == GR_PICTURE;
+}
+
 static bool print_line(gr_vm *vm, gr_call *call, bool to_output, gr_buffer *text) {
     gr_string *separator = NULL, *end = NULL;
     if (gr_given(call, 0) && !gr_want_string(vm, call, 0, &separator)) return false;
     if (gr_given(call, 1) && !gr_want_string(vm, call, 1, &end)) return false;
     for (uint32_t k = 0; k < call->rest_count; k++) {
         if (k && separator) gr_buffer_put(text, separator->bytes, separator->length);
-        else if (k) gr_buffer_puts(text, call->rest[k - 1].kind == GR_PICTURE ? "\n" : " ");
+        else if (k) gr_buffer_puts(text, is_picture(&call->rest[k - 1]) ? "\n" : " ");
         if (to_output) gr_format_print(vm, text, call->rest[k]);
         else if (!gr_format_value(vm, text, call->rest[k], NULL)) return false;
     }

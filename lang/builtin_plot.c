@@ -95,8 +95,8 @@ bool gr_plot_names(gr_vm *vm, gr_arena *arena, const gr_call *call, uint32_t i, 
     size_t n = 1;
     if (v.kind == GR_TUPLE) items = gr_as_tuple(v)->items, n = gr_as_tuple(v)->count;
     if (n != count) {
-        gr_raise_argument(vm, call, i, GR_E_wrong_value, "`%s` of `%s` has %zu names for %zu",
-                          gr_parameter_name(vm, call, i), call->name, n, count);
+        gr_raise_argument(vm, call, i, GR_E_wrong_value, "`%s` of `%s` has %zu name%s for %zu",
+                          gr_parameter_name(vm, call, i), call->name, n, n == 1 ? "" : "s", count);
         return false;
     }
     *out = gr_arena_alloc(arena, (count + 1) * sizeof **out);
@@ -161,7 +161,12 @@ static bool read_tuple(builder *b, uint32_t at, const gr_tuple *t, double *out) 
         gr_value v = t->items[i];
         if (v.kind == AD_TENSOR && v.tensor->size == 1) ad_tensor_read(v.tensor, &out[i]);
         else if (v.kind <= AD_BOOL) out[i] = v.num;
-        else return raise_series(b, at);
+        else {
+            gr_raise_argument(b->vm, b->call, at, GR_E_wrong_kind,
+                              "`%s` of `plot` is a tuple of numbers, but item %zu is a %s",
+                              gr_parameter_name(b->vm, b->call, at), i, gr_kind_name(v));
+            return false;
+        }
     }
     return true;
 }

@@ -183,7 +183,7 @@ void gr_plot_title(gr_buffer *out, const char *title, unsigned width) {
     if (!title || !*title) return;
     size_t n = gr_text_width(title, strlen(title));
     gr_buffer_fill(out, ' ', n < width ? (width - n) / 2 : 0);
-    gr_buffer_puts(out, title);
+    gr_put_cut(out, title, strlen(title), width);
     gr_buffer_puts(out, "\n");
 }
 
@@ -288,7 +288,7 @@ static void put_name(const frame *f, const char *name, bool centred) {
     if (!name || !*name) return;
     size_t n = gr_text_width(name, strlen(name)), room = f->canvas.columns;
     gr_buffer_fill(f->out, ' ', f->margin + 2 + (centred && n < room ? (room - n) / 2 : 0));
-    gr_buffer_puts(f->out, name);
+    gr_put_cut(f->out, name, strlen(name), room);
     gr_buffer_puts(f->out, "\n");
 }
 
