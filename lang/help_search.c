@@ -19,9 +19,10 @@
 
 static void visit_text(gr_entry_visit visit, void *user, const char *name, const char *signature,
                        const char *doc) {
-    gr_entry e = {.name = name, .signature = signature, .doc = doc, .name_size = strlen(name)};
+    gr_entry e = {.name = name, .signature = signature, .doc = doc ? doc : "",
+                  .name_size = strlen(name)};
     e.signature_size = signature ? strlen(signature) : 0;
-    e.doc_size = doc ? strlen(doc) : 0;
+    e.doc_size = strlen(e.doc);
     visit(user, &e);
 }
 
@@ -85,8 +86,8 @@ static void each_of_session(gr_vm *vm, gr_entry_visit visit, void *user) {
     for (uint32_t i = 0; i < m->count; i++) {
         const gr_global *g = &vm->globals[m->order[i]];
         if (g->flags & GR_GLOBAL_LIBRARY || g->value.kind != GR_FUNCTION) continue;
-        gr_entry e = {.doc = gr_function_doc(vm, g->value)};
-        e.doc_size = e.doc ? strlen(e.doc) : 0;
+        const char *doc = gr_function_doc(vm, g->value);
+        gr_entry e = {.doc = doc ? doc : "", .doc_size = doc ? strlen(doc) : 0};
         if (gr_as_function(g->value)->form == GR_FORM_CLOSURE) {
             const gr_proto *p = ((gr_closure *)g->value.ptr)->proto;
             split_head(&e, p->source->text + p->head.begin, p->source->text + p->head.end);
