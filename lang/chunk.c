@@ -57,12 +57,13 @@ static void forget(gr_vm *vm, const gr_proto *p) {
         }
 }
 
-/* Children nest as deep as functions are written inside one another: the parser's limit. */
+/* Children nest as deep as functions are written inside one another: the parser's limit. They stand
+ * behind their parent in the list of all, so that going backwards takes each from its end. */
 void gr_proto_release(gr_vm *vm, gr_proto *p) {
     if (!p || --p->refs) return;
+    for (uint32_t i = p->child_count; i-- > 0;) gr_proto_release(vm, p->children[i]);
     forget(vm, p);
     for (uint32_t i = 0; i < p->constant_count; i++) gr_release(vm, p->constants[i]);
-    for (uint32_t i = 0; i < p->child_count; i++) gr_proto_release(vm, p->children[i]);
     gr_elementwise_free(vm, p->elementwise);
     free_lists(vm, p);
     gr_arena_free(&p->arena);

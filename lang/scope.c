@@ -200,6 +200,7 @@ static void unknown_name(walker *w, const gr_name *name, gr_span span) {
     w->ok = false;
     if (was_told(w, name)) return;
     gr_diagnostic *d = COMPLAIN(w, GR_E_unknown_name, span, "`%s` is not defined", name->text);
+    if (!d) return; /* enough was told: no search for what may be meant */
     const gr_variable *v = ended(w, name);
     note_told(w, name, v ? NULL : d);
     if (!v) {
@@ -275,6 +276,7 @@ static void assign_unknown(walker *w, const gr_name *name, gr_span span) {
     if (was_told(w, name)) return;
     gr_diagnostic *d = COMPLAIN(w, GR_E_assigned_unknown, span,
                                 "there is no variable `%s` to assign to", name->text);
+    if (!d) return;
     const gr_variable *v = ended(w, name);
     note_told(w, name, v ? NULL : d);
     if (v) {
