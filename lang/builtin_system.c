@@ -34,7 +34,19 @@ static bool gr_b_env(gr_vm *vm, gr_call *call) {
 }
 
 static bool gr_b_is_terminal(gr_vm *vm, gr_call *call) {
-    (void)vm;
+    static const char *const names[] = {"input", "output", "errors"};
+    gr_string *stream = NULL;
+    if (gr_given(call, 0) && !gr_want_string(vm, call, 0, &stream)) return false;
+    for (int k = 0; stream && k < 3; k++)
+        if (strcmp(stream->bytes, names[k]) == 0) {
+            call->result = ad_bool(isatty(k) == 1);
+            return true;
+        }
+    if (stream) {
+        gr_raise_argument(vm, call, 0, GR_E_wrong_value,
+                        "a stream is \"input\", \"output\" or \"errors\"; this is \"%s\"", stream->bytes);
+        return false;
+    }
     call->result = ad_bool(isatty(STDERR_FILENO) == 1);
     return true;
 }
@@ -124,7 +136,8 @@ static bool gr_b_help(gr_vm *vm, gr_call *call) {
 const gr_builtin gr_builtins_system[] = {
     GR_BUILTIN(clock, "", "seconds of a clock that only goes forward"),
     GR_BUILTIN(env, "name", "a variable of the environment, nil if it is not set"),
-    GR_BUILTIN(is_terminal, "", "whether what printerr writes goes to a terminal"),
+    GR_BUILTIN(is_terminal, "stream = \"errors\"",
+               "whether a stream is a terminal: \"errors\", where printerr writes, \"input\" or \"output\""),
     GR_BUILTIN(error, "...text", "ends with an error of this text"),
     GR_BUILTIN(try, "f, ...args",
                "calls f and gives {ok, value, error}: its value, or the first line of its error"),
