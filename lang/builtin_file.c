@@ -6,6 +6,7 @@
 #include "builtin.h"
 #include "files.h"
 #include "format.h"
+#include "watch.h"
 
 #include <errno.h>
 #include <math.h>
@@ -39,7 +40,10 @@ static bool print_to(gr_vm *vm, gr_call *call, void (*write)(gr_vm *, const char
     gr_buffer text;
     if (!gr_may_print(vm)) return true;
     gr_buffer_init(&text, gr_ctx(vm));
-    bool ok = print_line(vm, call, write == gr_write, &text);
+    bool ok = true;
+    for (uint32_t k = 0; ok && k < call->rest_count; k++)
+        ok = gr_watch_value(vm, call->rest[k], "what is printed here");
+    ok = ok && print_line(vm, call, write == gr_write, &text);
     if (ok && text.size > 0) write(vm, text.text, text.size);
     gr_buffer_free(&text);
     return ok;

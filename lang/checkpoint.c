@@ -107,7 +107,23 @@ static void checkpoint_free(ad_ctx *ctx, void *user) {
     ad_mem_put(ctx, k, sizeof *k);
 }
 
-static const ad_callback checkpoint_callback = {pull, push, checkpoint_free, "checkpoint", true};
+/* Runs again and looks behind what came out. */
+static bool search(ad_ctx *ctx, void *user, const ad_value *in, ad_blame *out) {
+    gr_checkpoint *k = user;
+    ad_mark mark = ad_tape_mark(ctx);
+    bool found = false;
+    rerun r;
+    bool ok = run_again(k->vm, k, in, &r);
+    for (uint32_t i = 0; ok && !found && i < r.outputs.count; i++)
+        found = ad_find_nonfinite(ctx, r.outputs.items[i], out);
+    rerun_free(k->vm, &r);
+    ad_rewind_unheld(ctx, mark);
+    return found;
+}
+
+static const ad_callback checkpoint_callback = {.pull = pull, .push = push, .free = checkpoint_free,
+                                                .name = "checkpoint", .inputs = true,
+                                                .search = search};
 
 /* ---- the call --------------------------------------------------------------------------------- */
 

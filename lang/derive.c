@@ -7,6 +7,7 @@
 #include "format.h"
 #include "heap_private.h"
 #include "structure.h"
+#include "watch.h"
 
 #include <stdio.h>
 
@@ -137,9 +138,7 @@ static bool checked(gr_vm *vm, const leaves *l, ad_status status) {
     return gr_check(vm, NULL, status);
 }
 
-static bool sweep(gr_vm *vm, leaves *l) {
-    for (uint32_t i = 0; i < l->count; i++) l->out[i] = ad_number(0);
-    if (!l->count) return true;
+static bool sweep_all(gr_vm *vm, leaves *l) {
     if (l->e.kind == AD_NUMBER)
         return checked(vm, l, ad_vjp(vm->ctx, 1, &l->e, NULL, (int)l->count, l->in, l->flags,
                                      l->src, l->out));
@@ -147,6 +146,14 @@ static bool sweep(gr_vm *vm, leaves *l) {
         if (!checked(vm, l, ad_jacobian(vm->ctx, l->e, l->in[i], l->flags, l->src, &l->out[i])))
             return false;
     return true;
+}
+
+static bool sweep(gr_vm *vm, leaves *l) {
+    for (uint32_t i = 0; i < l->count; i++) l->out[i] = ad_number(0);
+    if (!l->count) return true;
+    if (!gr_watch_value(vm, l->e, "the numerator of this derivative")) return false;
+    if (!sweep_all(vm, l)) return false;
+    return !ad_is_finite(l->e) || gr_watch_derivatives(vm, l->e, l->count, l->in, l->out);
 }
 
 /* One number or tensor E; a result for each denominator. */

@@ -33,6 +33,9 @@ typedef struct gr_options {
     void (*screen)(void *user, gr_screen *out);
     /* GR_RUN_TESTS: called for each test block with its body as a function; false ends the run */
     bool (*test)(void *user, gr_vm *vm, const char *name, size_t length, gr_value body);
+    /* Warnings, as they come; NULL: written to stream 2. */
+    void (*warn)(void *user, const gr_report *report);
+    gr_nan nan; /* what an inf or nan does that reaches a derivative, an update or a printed value */
     void *user;
     /* How deep builtins and functions may call one another through C, about 2 kB of C stack each;
      * 0: 1500, which fits a stack of 8 MB. Calls between scripted functions use none. */

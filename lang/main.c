@@ -7,6 +7,7 @@
  */
 #include "format.h"
 #include "testing.h"
+#include "watch.h"
 
 #include <langinfo.h>
 #include <locale.h>
@@ -44,6 +45,17 @@ static void write_out(void *user, int stream, const char *text, size_t size) {
     }
     fflush(stdout);
     if (stream == 2) fwrite(text, 1, size, stderr);
+}
+
+/* A warning does not wait for the end of the run. */
+static void show_warning(void *user, const gr_report *report) {
+    const gr_host *host = user;
+    gr_buffer text;
+    fflush(stdout);
+    gr_buffer_init(&text, host->ctx);
+    gr_render_report(&text, report, &(gr_render_options){.color = host->color, .ids = host->command->ids});
+    if (text.text) fwrite(text.text, 1, text.size, stderr);
+    gr_buffer_free(&text);
 }
 
 static bool wants_color(const gr_command *command, int stream) {
@@ -105,6 +117,7 @@ void gr_host_answer(const gr_host *host, bool echo) {
     gr_value v;
     gr_buffer text;
     if (!gr_answer(host->vm, &v) || gr_is_nil(v) || gr_is_absent(v)) return;
+    gr_watch_value(host->vm, v, "what is printed");
     gr_buffer_init(&text, host->ctx);
     if (echo) gr_format_echo(host->vm, &text, v, 0);
     else gr_format_print(host->vm, &text, v);
@@ -119,6 +132,7 @@ bool gr_host_open(gr_host *host, const gr_options *how) {
     const gr_command *c = host->command;
     gr_options options = *how;
     ad_config config = {.threads = c->threads, .dtype = c->dtype};
+    options.nan = c->nan;
     options.ctx = host->ctx = ad_new(&config);
     if (!host->ctx) return false;
     host->color = wants_color(c, STDERR_FILENO);
@@ -216,7 +230,7 @@ typedef struct job {
 static int run_job(const job *j) {
     const gr_command *c = j->command;
     gr_host host = {.command = c};
-    gr_options options = {.write = write_out, .screen = look_at_screen, .user = &host,
+    gr_options options = {.write = write_out, .screen = look_at_screen, .warn = show_warning, .user = &host,
                           .max_c_depth = (uint32_t)(j->stack / STACK_PER_CALL)};
     int status = 1;
     if (c->action == GR_DO_TEST) return gr_test(c, options.max_c_depth);

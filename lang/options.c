@@ -22,6 +22,8 @@ const char gr_usage[] =
     "\n"
     "  --seed N               begin with these random numbers\n"
     "  --dtype f32|f64        of constructors and literals\n"
+    "  --nan warn|error|quiet what an inf or nan does that reaches a derivative, an update\n"
+    "                         or a printed value (warn)\n"
     "  --threads N            for large products\n"
     "  --dump=tokens|ast|code|tape\n"
     "                         what the stages make of a program\n"
@@ -92,6 +94,7 @@ static bool set_numbers(scanner *s, bool *done) {
 
 static bool set_words(scanner *s, bool *done) {
     static const char *const dtypes[] = {"f64", "f32", NULL};
+    static const char *const nans[] = {"warn", "error", "quiet", NULL};
     static const char *const dumps[] = {"none", "tokens", "ast", "code", "tape", NULL};
     const char *value;
     bool failed = false;
@@ -100,6 +103,10 @@ static bool set_words(scanner *s, bool *done) {
         k = choose(value, dtypes);
         if (k < 0) return complain(s, "--dtype is f64 or f32, not `%s`", value);
         s->out->dtype = (ad_dtype)k;
+    } else if (!failed && (value = value_of(s, "--nan", &failed))) {
+        k = choose(value, nans);
+        if (k < 0) return complain(s, "--nan is warn, error or quiet, not `%s`", value);
+        s->out->nan = (gr_nan)k;
     } else if (!failed && (value = value_of(s, "--dump", &failed))) {
         k = choose(value, dumps);
         if (k < 1) return complain(s, "--dump is tokens, ast, code or tape, not `%s`", value);

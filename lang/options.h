@@ -3,7 +3,7 @@
 #ifndef GR_OPTIONS_H
 #define GR_OPTIONS_H
 
-#include "ad.h"
+#include "vm.h"
 
 typedef enum gr_action {
     GR_DO_REPL,
@@ -30,6 +30,7 @@ typedef struct gr_command {
     uint64_t seed;
     int threads;
     ad_dtype dtype;
+    gr_nan nan;
     gr_dump dump;
 } gr_command;
 

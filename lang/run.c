@@ -21,6 +21,8 @@ gr_vm *gr_vm_open(const gr_options *options) {
     vm->screen = options->screen;
     vm->test = options->test;
     vm->user = options->user;
+    vm->warn = options->warn;
+    vm->nan_mode = options->nan;
     vm->max_calls = GR_MAX_CALLS;
     vm->max_c_depth = options->max_c_depth ? options->max_c_depth : 1500;
     vm->cell_limit = 4096;
@@ -87,6 +89,7 @@ static void begin(gr_vm *vm) {
     vm->raised = vm->interrupted = vm->exiting = vm->has_answer = false;
     vm->active_count = vm->active_floor = vm->recording_count = vm->muted = 0;
     vm->sealed = 0;
+    vm->told_count = 0;
     ad_set_recording(vm->ctx, true);
 }
 

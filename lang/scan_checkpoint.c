@@ -625,7 +625,40 @@ static ad_status push(ad_ctx *ctx, void *user, const ad_value *in, const ad_valu
     return ok ? AD_OK : AD_ERR_CALLBACK;
 }
 
-static const ad_callback fold_callback = {pull, push, fold_free, "scan", true};
+/* ---- the first inf or nan --------------------------------------------------------------------- */
+
+static bool search_step(run *r, int64_t t, gr_value *h, ad_blame *out, bool *found) {
+    gr_vm *vm = r->f->vm;
+    stage g;
+    ad_mark behind;
+    gr_value next;
+    bool ok = stage_run(vm, &r->scan, t, *h, &g, &behind);
+    for (uint32_t i = 0; ok && !*found && i < g.nexts.count; i++)
+        *found = ad_find_nonfinite(vm->ctx, g.nexts.items[i], out);
+    ok = ok && gr_stop_value(vm, g.next, &next);
+    stage_free(vm, &g);
+    if (ok) gr_replace(vm, h, next);
+    return ok;
+}
+
+static bool search(ad_ctx *ctx, void *user, const ad_value *in, ad_blame *out) {
+    fold *f = user;
+    run r;
+    gr_value h = gr_nil();
+    bool found = false;
+    ad_mark mark = ad_tape_mark(ctx);
+    if (!run_open(f, in, &r)) return false;
+    bool ok = gr_stop_value(f->vm, r.scan.h0, &h);
+    for (int64_t t = 0; ok && !found && t < f->length; t++)
+        ok = search_step(&r, t, &h, out, &found);
+    gr_release(f->vm, h);
+    run_close(&r);
+    ad_rewind_unheld(ctx, mark);
+    return found;
+}
+
+static const ad_callback fold_callback = {.pull = pull, .push = push, .free = fold_free,
+                                          .name = "scan", .inputs = true, .search = search};
 
 /* ---- the call --------------------------------------------------------------------------------- */
 

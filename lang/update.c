@@ -7,6 +7,7 @@
 #include "format.h"
 #include "heap_private.h"
 #include "structure.h"
+#include "watch.h"
 
 #include <string.h>
 
@@ -233,6 +234,7 @@ static bool renew_leaf(gr_vm *vm, void *user, const gr_path *path, int n, const 
         *out = gr_retain(vm, in[0]);
         return true;
     }
+    if (!gr_watch_update(vm, r->name, in[0], in[1])) return false;
     gr_value v = r->recorded ? gr_retain(vm, in[1]) : ad_stop(vm->ctx, in[1]);
     if (v.kind == AD_BOOL) v = ad_number(v.num);
     ad_status s = ad_leaf(vm->ctx, v, id, r->src, out);

@@ -109,6 +109,8 @@ typedef struct gr_screen {
     bool ascii;     /* nothing but ASCII can be shown */
 } gr_screen;
 
+typedef enum gr_nan { GR_NAN_WARN, GR_NAN_ERROR, GR_NAN_QUIET } gr_nan;
+
 /* ---- the state -------------------------------------------------------------------------------- */
 
 ad_ctx *gr_ctx(const gr_vm *vm);

@@ -63,6 +63,8 @@ typedef struct gr_global {
     uint32_t param_count;
 } gr_global;
 
+enum { GR_MOST_TOLD = 16 };
+
 struct gr_vm {
     ad_ctx *ctx;
     gr_names *names;
@@ -112,6 +114,11 @@ struct gr_vm {
     gr_layout *root_layout;
     gr_string **name_strings;
     uint32_t name_string_room;
+
+    /* the nan tracer: operations that were told in this run, by their source numbers */
+    gr_nan nan_mode;
+    uint32_t told[GR_MOST_TOLD], told_count;
+    void (*warn)(void *user, const gr_report *report);
 
     gr_value arguments;
     void (*write)(void *user, int stream, const char *text, size_t size);

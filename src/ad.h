@@ -383,6 +383,8 @@ ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uin
 /* True where y's computation acted element by element on the leaf (f' is defined). */
 bool ad_is_elementwise(ad_ctx *ctx, ad_value y, ad_value leaf);
 
+typedef struct ad_blame ad_blame; /* see ad_find_nonfinite */
+
 /* A block of computation with a backward rule of the host's. `pull` gets one cotangent an output
  * (zeros where none arrived) and gives one an input, tracked if `record`; `push` gets one tangent an
  * input and gives one an output. Without `push` forward mode uses the transpose of `pull`. `in` are
@@ -395,6 +397,8 @@ typedef struct ad_callback {
     void (*free)(ad_ctx *ctx, void *user);
     const char *name;
     bool inputs;
+    /* Computes again and looks for the first inf or nan with ad_find_nonfinite; or NULL. */
+    bool (*search)(ad_ctx *ctx, void *user, const ad_value *in, ad_blame *out);
 } ad_callback;
 /* `values` are the outputs, computed by the host; `out` gets them tracked. `user` is taken over in any
  * case: by the entry, or freed at once where nothing is tracked or the call fails. */
@@ -446,15 +450,24 @@ typedef struct ad_tape_stats {
 } ad_tape_stats;
 ad_tape_stats ad_tape_statistics(const ad_ctx *ctx);
 
-/* The first non-finite value behind `v`: entry and operand that made it. False where all is finite. */
-typedef struct ad_blame {
+/* Where the first inf or nan came from: an entry whose operands are finite. What `where` discarded is
+ * not looked at. */
+struct ad_blame {
     uint32_t node, src;
     const char *op;
-    int operand;
-    double operand_value, value;
+    int operand;             /* to blame, or -1 */
+    int operands;            /* how many of these are known */
+    double operand_value[3]; /* numbers, or those elements of tensors that matter */
+    double value;            /* what was made of them; backward: the adjoint of the operand */
     bool backward;
-} ad_blame;
+    bool end;                /* it came in as it is: a leaf, or a value without a past */
+};
+/* Is every number in it? One pass, fast. */
+bool ad_is_finite(ad_value v);
+/* Behind a value. False where it is finite. */
 bool ad_find_nonfinite(ad_ctx *ctx, ad_value v, ad_blame *out);
+/* Behind a derivative: the first adjoint that is not finite on the way from y. False: there is none. */
+bool ad_find_nonfinite_adjoint(ad_ctx *ctx, ad_value y, int n, const ad_value *wrt, ad_blame *out);
 
 /* ---- checking ----------------------------------------------------------------------------- */
 

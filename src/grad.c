@@ -235,6 +235,22 @@ ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
     return st;
 }
 
+ad_status ad_sweep_again(ad_ctx *ctx, const tape_entry *e) {
+    const ad_payload *p = e->payload;
+    request q;
+    bool open;
+    ad_status st = request_open(ctx, p->ny, p->nwrt, &q);
+    if (st != AD_OK || e->op != E_GRAD) return st;
+    memcpy(q.y, p->in, p->ny * sizeof *q.y);
+    memcpy(q.wrt, p->in + 2 * p->ny, p->nwrt * sizeof *q.wrt);
+    for (int i = 0; i < p->ny; i++) q.seed[i] = ad_saved_value(e, p->ny + i, false);
+    st = vjp_sweep(ctx, &q, false, false, false, &open);
+    for (int i = 0; st == AD_OK && i < q.n; i++)
+        if (q.result[i].head != AD_ABSENT_HEAD) ad_release(ctx, q.result[i]);
+    request_close(ctx, &q);
+    return st;
+}
+
 /* ---- Jacobians ---------------------------------------------------------------------------- */
 
 static ad_status one_hot(ad_ctx *ctx, ad_value like, int64_t i, ad_value *out) {

@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* inspect.c - questions about what was recorded: single entries, what a value depends on, where the
- * first nan or inf came from. Changes nothing. */
+/* inspect.c - questions about what was recorded: single entries, what a value depends on. Changes
+ * nothing. */
 #include "sweep.h"
 
-#include <math.h>
 #include <string.h>
 
-static const char *entry_name(const tape_entry *e) {
+const char *ad_entry_name(const tape_entry *e) {
     switch (e->op) {
     case E_LEAF: return "leaf";
     case E_CUT: return "value";
@@ -37,7 +36,7 @@ bool ad_entry(const ad_ctx *ctx, uint32_t node, ad_entry_info *info) {
     if (e->op == E_FREE) return false;
     const uint32_t *in;
     uint32_t pair[2];
-    info->op = entry_name(e);
+    info->op = ad_entry_name(e);
     info->src = e->src;
     info->operands = ad_operands(e, &in, pair);
     for (int i = 0; i < info->operands && i < 8; i++) info->operand[i] = in[i];
@@ -97,86 +96,4 @@ size_t ad_reaches(ad_ctx *ctx, ad_value y, ad_param *ids, size_t room) {
     }
     ad_sweep_end(s);
     return n;
-}
-
-/* ---- the first nan or inf ----------------------------------------------------------------- */
-
-static bool tensor_finite(const ad_tensor *t, double *bad) {
-    ad_walk w;
-    const int64_t *strides[1] = {ad_strides(t)};
-    if (t->dtype == AD_BOOL8 || t->size == 0) return true;
-    for (bool more = ad_walk_begin(&w, t->rank, t->dims, 1, strides); more; more = ad_walk_next(&w))
-        for (int64_t i = 0; i < w.inner; i++) {
-            const void *x = ad_element(t, w.offset[0] + i * w.step[0]);
-            double v = t->dtype == AD_F32 ? (double)*(const float *)x : *(const double *)x;
-            if (isfinite(v)) continue;
-            *bad = v;
-            return false;
-        }
-    return true;
-}
-
-static bool value_finite(ad_value v, double *bad) {
-    if (v.kind == AD_TENSOR) return tensor_finite(v.tensor, bad);
-    if (v.kind == KIND_ABSENT || isfinite(v.num)) return true;
-    *bad = v.num;
-    return false;
-}
-
-/* The result of an entry, as far as it is still there: its own, or what a later entry saved of it. */
-static bool result_finite(const tape_entry *e, double *bad) {
-    if (e->op == E_CUT || e->op == E_LEAF) return e->flags & F_TENSOR || value_finite(ad_number(e->num), bad);
-    if (!(e->flags & F_PAYLOAD)) return e->flags & F_TENSOR || value_finite(ad_number(e->num), bad);
-    for (int k = 0; k < e->payload->nout; k++)
-        if (!value_finite(e->payload->saved[e->payload->nin + k], bad)) return false;
-    return true;
-}
-
-static void blame(const ad_ctx *ctx, uint32_t node, double value, ad_blame *out) {
-    const tape_entry *e = ad_at(ctx->tape, node);
-    *out = (ad_blame){.node = node, .src = e->src, .op = entry_name(e), .operand = -1, .value = value};
-    if (e->flags & F_PAYLOAD) return;
-    const uint32_t *in;
-    uint32_t pair[2];
-    int n = ad_operands(e, &in, pair);
-    for (int i = 0; i < n; i++) {
-        if (!in[i] || ad_at(ctx->tape, in[i])->flags & F_TENSOR) continue;
-        out->operand = i;
-        out->operand_value = ad_entry_number(ad_at(ctx->tape, in[i]));
-        if (out->operand_value == 0 || n == 1) return;
-    }
-}
-
-/* In the order of construction the first entry with a bad result is the one that made it. An entry
- * whose saved operand is bad blames the operand's own entry. */
-static bool first_bad(ad_ctx *ctx, const ad_sweep *s, ad_blame *out) {
-    for (uint32_t i = s->order_count; i-- > 0;) {
-        const ad_page *p = s->order[i];
-        const ad_segment *seg = (ad_segment *)ctx->tape->table[p->segment];
-        for (uint32_t k = 0; k < seg->used; k++) {
-            double bad;
-            const tape_entry *e = &seg->e[k];
-            if (!ad_bit(p->visited, k)) continue;
-            for (int j = 0; e->flags & F_PAYLOAD && j < e->payload->nin; j++) {
-                if (!e->payload->in[j] || value_finite(e->payload->saved[j], &bad)) continue;
-                blame(ctx, e->payload->in[j], bad, out);
-                return true;
-            }
-            if (result_finite(e, &bad) || (e->op == E_CUT && !e->held && !e->a)) continue;
-            blame(ctx, ad_node(seg, k), bad, out);
-            return true;
-        }
-    }
-    return false;
-}
-
-bool ad_find_nonfinite(ad_ctx *ctx, ad_value v, ad_blame *out) {
-    double bad = 0;
-    ad_sweep *s;
-    if (value_finite(v, &bad)) return false;
-    *out = (ad_blame){.node = v.node, .op = "value", .operand = -1, .value = bad};
-    if (!v.node || trace_all(ctx, v, &s) != AD_OK) return true;
-    if (!first_bad(ctx, s, out)) blame(ctx, ad_operand(ctx, v), bad, out);
-    ad_sweep_end(s);
-    return true;
 }

@@ -552,7 +552,12 @@ static ad_status take_entry(ad_sweep *s, ad_page *p, uint32_t i) {
     bool several = e->flags & F_PAYLOAD && e->payload->nout > 1;
     ad_value g = load(s, slot, e->flags & F_TENSOR && !several);
     clear(s, slot);
-    if (several) return back_several(s, node, e, g.ptr);
+    bool look = s->watched && (several || ad_is_finite(g));
+    if (several) {
+        ad_status st = back_several(s, node, e, g.ptr);
+        if (look && st == AD_OK) ad_watch_entry(s, node);
+        return st;
+    }
     if (AD_UNLIKELY(ad_bit(p->wrt, i))) {
         keep_result(s, node, g);
         if (e->op == E_LEAF && e->b && !s->linked) {
@@ -560,12 +565,14 @@ static ad_status take_entry(ad_sweep *s, ad_page *p, uint32_t i) {
             return AD_OK;
         }
     }
-    return back_entry(s, node, g);
+    ad_status st = back_entry(s, node, g);
+    if (look && st == AD_OK) ad_watch_entry(s, node);
+    return st;
 }
 
 /* A scalar entry of a plain sweep that no denominator is: the common case of long chains. */
 static AD_INLINE bool is_simple(const ad_sweep *s, const ad_page *p, const tape_entry *e, uint32_t i) {
-    return !s->record && e->op < E_LEAF && !(e->flags & F_PAYLOAD) && !ad_bit(p->wrt, i);
+    return !s->record && !s->watched && e->op < E_LEAF && !(e->flags & F_PAYLOAD) && !ad_bit(p->wrt, i);
 }
 
 static AD_INLINE ad_status take_simple(ad_sweep *s, ad_page *p, const tape_entry *e, uint32_t i) {

@@ -33,6 +33,7 @@ struct ad_sweep {
     bool own;             /* wrt are leaves of a transform */
     bool open;            /* something tracked besides own leaves is behind y */
     bool loaded;          /* an entry with a payload is behind y */
+    bool watched;         /* plain, and each entry is looked at behind its turn */
     bool linked;          /* pass through the link of a parameter's leaf */
     int nwrt;
     const uint32_t *wrt;  /* nodes, 0 where there is nothing to find */
@@ -104,5 +105,11 @@ ad_status ad_conform(ad_ctx *ctx, uint32_t src, ad_value v, const ad_type *type,
 ad_status ad_recorded_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t node, ad_value adj,
                               ad_value *out);
 ad_value ad_node_value(const ad_tape *t, uint32_t node);
+const char *ad_entry_name(const tape_entry *e);
+
+/* A sweep that looks for the first adjoint that is not finite (blame.c): after each entry. */
+void ad_watch_entry(ad_sweep *s, uint32_t node);
+/* Sweeps a recorded derivative plainly, for ad_watch_entry. */
+ad_status ad_sweep_again(ad_ctx *ctx, const tape_entry *e);
 
 #endif

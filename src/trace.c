@@ -103,6 +103,7 @@ ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out) {
     }
     s->record = record;
     s->own = s->open = s->linked = s->loaded = false;
+    s->watched = ctx->watch && !record;
     s->nwrt = 0;
     s->result = NULL;
     s->heap_count = s->order_count = 0;
