@@ -146,19 +146,28 @@ static bool is_watching(const gr_vm *vm) { return vm->nan_mode != GR_NAN_QUIET &
 
 /* ---- where one looks -------------------------------------------------------------------------- */
 
-static bool look_at_leaf(gr_vm *vm, void *user, const gr_path *path, gr_value leaf) {
+static bool look_at_leaf(gr_vm *vm, gr_value leaf, const char *what) {
     ad_blame b;
-    (void)path;
     if (leaf.kind > AD_TENSOR || !leaf.node || ad_is_finite(leaf)) return true;
-    if (!ad_find_nonfinite(vm->ctx, leaf, &b)) return true;
-    return tell_blame(vm, &b, user);
+    return !ad_find_nonfinite(vm->ctx, leaf, &b) || tell_blame(vm, &b, what);
+}
+
+/* Tuples and records may hold anything; below the depth of structures nobody looks. */
+static bool look_inside(gr_vm *vm, gr_value v, const char *what, int depth) {
+    bool tuple = v.kind == GR_TUPLE;
+    if (!gr_is_structure(v)) return look_at_leaf(vm, v, what);
+    if (depth >= GR_MAX_STRUCTURE_DEPTH) return true;
+    size_t count = tuple ? gr_as_tuple(v)->count : gr_record_count(v);
+    for (size_t i = 0; i < count; i++) {
+        gr_value item = tuple ? gr_as_tuple(v)->items[i] : gr_record_value(v, (uint32_t)i);
+        if (item.head > AD_BOOL && !look_inside(vm, item, what, depth + 1)) return false;
+    }
+    return true;
 }
 
 bool gr_watch_value(gr_vm *vm, gr_value v, const char *what) {
     if (!is_watching(vm) || (v.kind <= AD_TENSOR && !v.node)) return true;
-    if (v.kind <= AD_TENSOR) return look_at_leaf(vm, (void *)(uintptr_t)what, NULL, v);
-    return !gr_is_structure(v) ||
-           gr_structure_each(vm, v, look_at_leaf, (void *)(uintptr_t)what);
+    return look_inside(vm, v, what, 0);
 }
 
 bool gr_watch_derivatives(gr_vm *vm, gr_value e, uint32_t n, const gr_value *wrt, const gr_value *d) {

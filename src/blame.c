@@ -266,6 +266,7 @@ static uint32_t down(search *q, place *at) {
     if (e->op == E_OUT) return e->a;
     if (e->op == E_LEAF || e->op == E_CUT) {
         blame_entry(q, at->node, e);
+        if (!(e->flags & F_TENSOR)) q->out->value = e->num;
         q->out->end = true;
         return 0;
     }
