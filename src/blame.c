@@ -6,33 +6,13 @@
  * again from the operands that were saved, oldest first. Backward: the sweep is done again, and each
  * entry is looked at behind its turn. */
 #include "blame.h"
+#include "kernel_reduce.h"
 #include "sweep.h"
 
 #include <math.h>
 #include <string.h>
 
 /* ---- finite? ------------------------------------------------------------------------------ */
-
-/* Exponents of all ones, in a loop that becomes vector instructions. */
-static bool finite_f64(const double *x, int64_t n) {
-    uint64_t bad = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint64_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        bad |= (bits & UINT64_C(0x7ff0000000000000)) == UINT64_C(0x7ff0000000000000);
-    }
-    return !bad;
-}
-
-static bool finite_f32(const float *x, int64_t n) {
-    uint32_t bad = 0;
-    for (int64_t i = 0; i < n; i++) {
-        uint32_t bits;
-        memcpy(&bits, &x[i], sizeof bits);
-        bad |= (bits & 0x7f800000u) == 0x7f800000u;
-    }
-    return !bad;
-}
 
 /* The first element that is not finite, as an index; false if there is none. */
 static bool first_bad(const ad_tensor *t, int64_t *index) {
@@ -52,7 +32,7 @@ bool ad_is_finite(ad_value v) {
     const ad_tensor *t = v.tensor;
     if (t->dtype == AD_BOOL8) return true;
     if (!ad_tensor_is_contiguous(t)) return !first_bad(t, index);
-    return t->dtype == AD_F64 ? finite_f64(t->data, t->size) : finite_f32(t->data, t->size);
+    return t->dtype == AD_F64 ? ad_all_finite(t->data, t->size) : ad_all_finite_f32(t->data, t->size);
 }
 
 /* ---- what results were -------------------------------------------------------------------- */

@@ -329,3 +329,26 @@ ad_status ad_scan(ad_ctx *ctx, bool product, bool reverse, const ad_tensor *x, i
     }
     return AD_OK;
 }
+
+/* ---- finite? ------------------------------------------------------------------------------ */
+
+/* An exponent of all ones and one more overflows into the sign: three instructions, in vectors. */
+bool ad_all_finite(const double *x, int64_t n) {
+    uint64_t bad = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint64_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bad |= (bits & UINT64_C(0x7ff0000000000000)) + UINT64_C(0x0010000000000000);
+    }
+    return !(bad >> 63);
+}
+
+bool ad_all_finite_f32(const float *x, int64_t n) {
+    uint32_t bad = 0;
+    for (int64_t i = 0; i < n; i++) {
+        uint32_t bits;
+        memcpy(&bits, &x[i], sizeof bits);
+        bad |= (bits & 0x7f800000u) + 0x00800000u;
+    }
+    return !(bad >> 31);
+}

@@ -36,4 +36,8 @@ ad_status ad_scan(ad_ctx *ctx, bool product, bool reverse, const ad_tensor *x, i
 const double *ad_load_run(const ad_tensor *x, int64_t offset, int64_t n, int64_t stride,
                           double *buf);
 
+/* Is none of n numbers inf or nan? */
+bool ad_all_finite(const double *x, int64_t n);
+bool ad_all_finite_f32(const float *x, int64_t n);
+
 #endif
