@@ -279,7 +279,7 @@ bool gr_snapshot_take(gr_vm *vm, uint32_t count, const gr_value *roots, gr_snaps
                          .derived = vm->active_count > vm->active_floor};
     copier c = {.vm = vm, .snapshot = out};
     gr_value all = gr_tuple_new(vm, count);
-    bool changed, ok = !gr_failed(all) &&
+    bool changed = false, ok = !gr_failed(all) &&
                        copy_all(&c, count, roots, gr_as_tuple(all)->items, &changed);
     twins_free(vm, &c.twins);
     if (!gr_failed(all)) out->roots = all;
