@@ -20,9 +20,11 @@ static void list_fields(gr_vm *vm, gr_diagnostic *d, gr_value r) {
     gr_buffer text;
     if (count == 0 || count > 8) return;
     gr_buffer_init(&text, vm->ctx);
-    for (uint32_t i = 0; i < count; i++)
-        gr_buffer_printf(&text, "%s`%s`", i == 0 ? "" : i + 1 < count ? ", " : " and ",
-                         gr_record_key(r, i)->bytes);
+    for (uint32_t i = 0; i < count; i++) {
+        const gr_string *key = gr_record_key(r, i);
+        gr_buffer_printf(&text, "%s`%.*s`", i == 0 ? "" : i + 1 < count ? ", " : " and ",
+                         (int)(key->length > 60 ? 60 : key->length), key->bytes);
+    }
     gr_diag_note(d, count == 1 ? "its only field is %s" : "its fields are %s",
                  text.text ? text.text : "");
     gr_buffer_free(&text);
