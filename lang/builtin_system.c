@@ -38,13 +38,14 @@ static bool gr_b_is_terminal(gr_vm *vm, gr_call *call) {
     gr_string *stream = NULL;
     if (gr_given(call, 0) && !gr_want_string(vm, call, 0, &stream)) return false;
     for (int k = 0; stream && k < 3; k++)
-        if (strcmp(stream->bytes, names[k]) == 0) {
+        if (gr_string_is(call->args[0], names[k])) {
             call->result = ad_bool(isatty(k) == 1);
             return true;
         }
     if (stream) {
         gr_raise_argument(vm, call, 0, GR_E_wrong_value,
-                        "a stream is \"input\", \"output\" or \"errors\"; this is \"%s\"", stream->bytes);
+                        "a stream is \"input\", \"output\" or \"errors\"; this is \"%.*s\"",
+                        (int)(stream->length > 40 ? 40 : stream->length), stream->bytes);
         return false;
     }
     call->result = ad_bool(isatty(STDERR_FILENO) == 1);
