@@ -5,7 +5,7 @@
  * The derivative of det is the matrix of cofactors, a polynomial that exists at singular matrices
  * too: a row of its own, computed from the singular values there. Its own derivative is written
  * with the inverse where there is one, else it is the row `cofactor_pull`, from singular values
- * again. */
+ * again, whose own is made of products and traces. */
 #include "kernel_linalg.h"
 #include "kernel_matmul.h"
 #include "rows.h"
@@ -463,18 +463,77 @@ static ad_value pull_again(ad_rule *r, ad_value g) {
     return ad_rule_op(r, AD_OPID_cofactor_pull, 2, in, NULL);
 }
 
-static void no_third(ad_rule *r) {
-    ad_rule_fail(r, AD_ERR_DEGENERATE,
-                 "a third derivative of `det` is not available at a (nearly) singular matrix");
+/* ---- third derivatives of det ------------------------------------------------------------- */
+
+/* By Faddeev and LeVerrier the adjugate needs products of matrices and traces only: M_1 = I,
+ * M_k+1 = A M_k − tr(A M_k)/k I, adj A = (−1)^(n−1) M_n. Differentiated along G and H; written with words,
+ * it has derivatives of every order. Rounding grows with n. */
+enum { FADDEEV_MOST = 16 };
+
+typedef struct chain { /* a value, its derivatives along g and h, and along both */
+    ad_value m, g, h, gh;
+} chain;
+
+static ad_value plus(ad_rule *r, ad_value a, ad_value b) { return ad_rule_op2(r, AD_OP_ADD, a, b); }
+static ad_value times(ad_rule *r, ad_value a, ad_value b) { return ad_rule_matmul(r, a, b, 0); }
+
+static ad_value eyes(ad_rule *r, const ad_type *t) {
+    ad_tensor *y = ad_result_new(r->ctx, t);
+    int64_t n = t->dims[t->rank - 1];
+    if (y == NULL) {
+        if (r->status == AD_OK) r->status = AD_ERR_MEMORY;
+        return ad_number(0.0);
+    }
+    for (int64_t k = 0; k < y->size; k++) {
+        double x = k / n % n == k % n ? 1.0 : 0.0;
+        if (t->dtype == AD_F32) ((float *)y->data)[k] = (float)x;
+        else ((double *)y->data)[k] = x;
+    }
+    return ad_rule_own(r, ad_wrap(y));
+}
+
+/* p − tr(p)/k I */
+static ad_value deflated(ad_rule *r, ad_value p, int64_t k, ad_value eye_matrix) {
+    ad_value trace = per_matrix(r, ad_rule_op1(r, AD_OPID_trace, p), &r->in_type[0]);
+    ad_value shift = ad_rule_scale(r, trace, 1.0 / (double)k);
+    return ad_rule_op2(r, AD_OP_SUB, p, ad_rule_op2(r, AD_OP_MUL, eye_matrix, shift));
+}
+
+static chain multiplied(ad_rule *r, ad_value a, ad_value g, ad_value h, const chain *m) {
+    chain p = {.m = times(r, a, m->m)};
+    p.g = plus(r, times(r, g, m->m), times(r, a, m->g));
+    p.h = plus(r, times(r, h, m->m), times(r, a, m->h));
+    p.gh = plus(r, plus(r, times(r, g, m->h), times(r, h, m->g)), times(r, a, m->gh));
+    return p;
+}
+
+/* The second derivative of the cofactors along g and h. */
+static ad_value bend(ad_rule *r, ad_value g, ad_value h) {
+    const ad_type *t = &r->in_type[0];
+    int64_t n = t->dims[t->rank - 1];
+    if (n > FADDEEV_MOST) {
+        ad_rule_fail(r, AD_ERR_DEGENERATE,
+                     "a third derivative of `det` is not available at a (nearly) singular matrix "
+                     "larger than %d by %d", FADDEEV_MOST, FADDEEV_MOST);
+        return g;
+    }
+    ad_value one = eyes(r, t), zero = ad_rule_zeros(r, t);
+    chain m = {one, zero, zero, zero};
+    for (int64_t k = 1; k < n; k++) {
+        chain p = multiplied(r, r->in[0], g, h, &m);
+        m = (chain){deflated(r, p.m, k, one), deflated(r, p.g, k, one), deflated(r, p.h, k, one),
+                    deflated(r, p.gh, k, one)};
+    }
+    return ad_rule_scale(r, ad_rule_T(r, m.gh), n % 2 == 0 ? -1.0 : 1.0);
 }
 
 AD_RULE(ad_vjp_cofactor_pull) {
-    if (r->need[0]) no_third(r);
+    if (r->need[0]) ad_rule_give(r, 0, bend(r, r->in[1], r->adj[0]));
     if (r->need[1]) ad_rule_give(r, 1, pull_again(r, r->adj[0]));
 }
 
 AD_RULE(ad_jvp_cofactor_pull) {
-    if (r->need[0]) no_third(r);
+    if (r->need[0]) ad_rule_give(r, 0, bend(r, r->in[1], r->tan[0]));
     if (r->need[1]) ad_rule_give(r, 0, pull_again(r, r->tan[1]));
 }
 
