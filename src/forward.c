@@ -120,7 +120,8 @@ static ad_status push_scalar(forward *f, uint32_t node, const tape_entry *e) {
 static ad_status fit(forward *f, const tape_entry *e, int k, ad_value v, ad_value *out) {
     ad_type type;
     ad_payload_type(e->payload, e->payload->nin + k, &type);
-    if (v.kind == AD_TENSOR && type.rank && !ad_dims_same(v.tensor->rank, v.tensor->dims, type.rank, type.dims)) {
+    if (v.kind == AD_TENSOR && type.rank &&
+        !ad_dims_same(v.tensor->rank, v.tensor->dims, type.rank, type.dims)) {
         ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = type.rank, .ints = type.dims}};
         ad_value wide;
         ad_status st = ad_apply(f->ctx, AD_OPID_expand, e->src, 1, &v, args, &wide);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* kernel_linalg.c - see kernel_linalg.h. LAPACK is column-major: matrices are transposed on the way
- * in and out. Inputs with inf or nan never reach its iterations; their results are nan. Calls that may
- * take long run on a worker, which an interrupt abandons (worker.h). */
+/* kernel_linalg.c - see kernel_linalg.h. LAPACK is column-major: matrices are transposed on the
+ * way in and out. Inputs with inf or nan never reach its iterations; their results are nan.
+ * Calls that may take long run on a worker, which an interrupt abandons (worker.h). */
 #include "kernel_linalg.h"
 
 #include "kernel_blas.h"
@@ -46,8 +46,8 @@ static int64_t smaller(int64_t m, int64_t n) { return m < n ? m : n; }
 
 /* ---- calls of LAPACK ---------------------------------------------------------------------- */
 
-/* A call with all that it reads and writes in one block, which a worker can take away: a as LAPACK sees it
- * [rows, cols], then whatever the step needs. */
+/* A call with all that it reads and writes in one block, which a worker can take away: a as
+ * LAPACK sees it [rows, cols], then whatever the step needs. */
 typedef enum lapack_step { STEP_LU, STEP_CHOLESKY, STEP_QR, STEP_SVD, STEP_EIGH } lapack_step;
 typedef struct call {
     lapack_step step;
@@ -70,8 +70,8 @@ static double effort(lapack_step step, double m, double n) {
     return each[step] * m * n * k;
 }
 
-static ad_status call_open(ad_ctx *ctx, lapack_step step, int64_t rows, int64_t cols, int64_t numbers,
-                           int64_t ints, call **out) {
+static ad_status call_open(ad_ctx *ctx, lapack_step step, int64_t rows, int64_t cols,
+                           int64_t numbers, int64_t ints, call **out) {
     const ad_library *lib = ad_library_open(ctx);
     if (lib == NULL) return no_library(ctx);
     size_t head = (sizeof(call) + 15) / 16 * 16;
@@ -210,10 +210,10 @@ static ad_status own_solve(ad_ctx *ctx, int64_t n, const double *lu, int64_t k, 
     return AD_OK;
 }
 
-/* Column-major, all is transposed: bᵀ Lᵀ⁻¹ Uᵀ⁻¹, with Lᵀ above and Uᵀ below. A few right sides at a time,
- * so that the flag is seen. */
-static ad_status lapack_solve(ad_ctx *ctx, const ad_library *lib, int64_t n, const double *lu, int64_t k,
-                              double *b) {
+/* Column-major, all is transposed: bᵀ Lᵀ⁻¹ Uᵀ⁻¹, with Lᵀ above and Uᵀ below. A few right sides
+ * at a time, so that the flag is seen. */
+static ad_status lapack_solve(ad_ctx *ctx, const ad_library *lib, int64_t n, const double *lu,
+                              int64_t k, double *b) {
     int size = (int)n, ldb = (int)k;
     double one = 1.0, most = 2e8 / ((double)n * (double)n);
     int64_t width = most < 8.0 ? 8 : most > (double)k ? k : (int64_t)most;

@@ -77,18 +77,10 @@ ad_dtype ad_float_dtype(int n, const ad_type *in) {
 }
 
 ad_type ad_type_reduced(const ad_type *in, uint32_t set, bool keep, ad_dtype dtype) {
-    int64_t dims[AD_MAX_RANK];
-    int rank = 0;
-    uint16_t asked = 0;
-    for (int i = 0; i < in->rank; i++) {
-        bool gone = ad_in_set(set, i);
-        if (gone && !keep) continue;
-        if (gone || (in->asked >> i & 1)) asked = (uint16_t)(asked | 1U << rank);
-        dims[rank++] = gone ? 1 : in->dims[i];
-    }
-    if (rank == 0) return dtype == AD_BOOL8 ? ad_type_of(ad_bool(false)) : ad_type_number();
-    ad_type t = ad_type_make(dtype, rank, dims);
-    t.asked = asked;
+    ad_type t;
+    ad_type_reduce(in, set, keep, &t);
+    if (t.rank == 0) return dtype == AD_BOOL8 ? ad_type_of(ad_bool(false)) : ad_type_number();
+    t.dtype = (uint8_t)dtype;
     return t;
 }
 

@@ -152,8 +152,8 @@ AD_RUN(ad_run_conv2d_weight) {
 
 /* ---- derivatives of convolutions ---------------------------------------------------------- */
 
-/* The stride and padding of a rule as pairs, its values at full rank, and the strong zeros of the product
- * that is differentiated (a bit an operand). */
+/* The stride and padding of a rule as pairs, its values at full rank, and the strong zeros of
+ * the product that is differentiated (a bit an operand). */
 typedef struct conv_rule {
     ad_rule *r;
     bool flat;
@@ -189,8 +189,8 @@ static ad_value wide(conv_rule *k, ad_value v) {
     return ad_rule_reshape(k->r, v, &t);
 }
 
-/* How a cotangent or tangent v of operand `own` meets the other operand: by `op`, as its first or second
- * operand, with a result of the shape. */
+/* How a cotangent or tangent v of operand `own` meets the other operand: by `op`, as its first
+ * or second operand, with a result of the shape. */
 typedef struct meeting {
     int own;
     ad_op op;

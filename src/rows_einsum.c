@@ -495,7 +495,8 @@ AD_RULE(ad_vjp_einsum) {
     }
 }
 
-/* Operand k replaced by t, which is brought to the front, where strong zeros reach every product. */
+/* Operand k replaced by t, which is brought to the front, where strong zeros reach every
+ * product. */
 static ad_value einsum_push(ad_rule *r, const spec *p, int k, ad_value t, bool finite) {
     char text[(TERMS + 2) * (LONGEST + 1)];
     ad_value in[TERMS];

@@ -466,8 +466,8 @@ static ad_value pull_again(ad_rule *r, ad_value g) {
 /* ---- third derivatives of det ------------------------------------------------------------- */
 
 /* By Faddeev and LeVerrier the adjugate needs products of matrices and traces only: M_1 = I,
- * M_k+1 = A M_k − tr(A M_k)/k I, adj A = (−1)^(n−1) M_n. Differentiated along G and H; written with words,
- * it has derivatives of every order. Rounding grows with n. */
+ * M_k+1 = A M_k − tr(A M_k)/k I, adj A = (−1)^(n−1) M_n. Differentiated along G and H; written
+ * with words, it has derivatives of every order. Rounding grows with n. */
 enum { FADDEEV_MOST = 16 };
 
 typedef struct chain { /* a value, its derivatives along g and h, and along both */

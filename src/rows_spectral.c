@@ -319,6 +319,13 @@ static bool moves_freely(ad_rule *r, ad_value values) {
     return has_close(r, values) && !all_zero(r, r->tan[0]);
 }
 
+static const char *const EQUAL_W =
+    "eigenvalues are equal (degenerate), so their single vectors have no derivative";
+static const char *const EQUAL_S =
+    "singular values are equal (degenerate), so their single vectors have no derivative";
+static const char *const ZERO_S =
+    "a singular value is 0 (degenerate), so its single vectors have no derivative";
+
 /* ---- eigh --------------------------------------------------------------------------------- */
 
 static ad_value symmetric(ad_rule *r, ad_value x) {
@@ -327,8 +334,8 @@ static ad_value symmetric(ad_rule *r, ad_value x) {
 
 static ad_value eigvecs(ad_rule *r) { return ad_rule_op1(r, AD_OPID_eigvecs, r->in[0]); }
 
-/* The direction that raises one of each set of equal eigenvalues and lowers another: u, by eigenvalue. Where
- * they are equal, first[k] is the first of k's set, else k. */
+/* The direction that raises one of each set of equal eigenvalues and lowers another: u, by
+ * eigenvalue. Where they are equal, first[k] is the first of k's set, else k. */
 static ad_tensor *splitting(ad_rule *r, const ad_tensor *close, int64_t *first) {
     int64_t n = close->dims[close->rank - 1], count = close->size / (n > 0 ? n : 1);
     ad_tensor *u = ad_tensor_full(r->ctx, AD_F64, close->rank - 1, close->dims, 0.0);
@@ -345,8 +352,9 @@ static ad_tensor *splitting(ad_rule *r, const ad_tensor *close, int64_t *first) 
     return u;
 }
 
-/* Half the difference of dg over the first two of each set, for all of the set; what g itself differs there
- * by must be rounding: else the function is not symmetric in its equal eigenvalues. */
+/* Half the difference of dg over the first two of each set, for all of the set; what g itself
+ * differs there by must be rounding: else the function is not symmetric in its equal
+ * eigenvalues. */
 static void fill_slopes(ad_rule *r, const double *g, const double *dg, const int64_t *first,
                         int64_t count, double *out) {
     double top = 0.0;
@@ -362,8 +370,8 @@ static void fill_slopes(ad_rule *r, const double *g, const double *dg, const int
     }
 }
 
-/* How far g_i − g_j goes with w_i − w_j where two eigenvalues are equal: the limit of the quotient of
- * differences, by a forward sweep from the matrix to g. */
+/* How far g_i − g_j goes with w_i − w_j where two eigenvalues are equal: the limit of the
+ * quotient of differences, by a forward sweep from the matrix to g. */
 static ad_status find_slopes(ad_rule *r, ad_value g, const ad_tensor *close, int64_t *first,
                              ad_tensor **out) {
     ad_tensor *u = splitting(r, close, first);
@@ -376,9 +384,9 @@ static ad_status find_slopes(ad_rule *r, ad_value g, const ad_tensor *close, int
         s = ad_jvp(r->ctx, 1, &r->in[0], &move, 1, &g, 0, r->src, &dg);
     if (s == AD_OK) ad_rule_own(r, dg);
     ad_tensor *tg = s == AD_OK ? ad_tensor_as(r->ctx, g, AD_F64) : NULL;
-    ad_tensor *td = tg == NULL                ? NULL
-                    : dg.kind == AD_TENSOR    ? ad_tensor_as(r->ctx, dg, AD_F64)
-                                              : ad_tensor_full(r->ctx, AD_F64, u->rank, u->dims, 0.0);
+    ad_tensor *td = NULL;
+    if (tg != NULL && dg.kind == AD_TENSOR) td = ad_tensor_as(r->ctx, dg, AD_F64);
+    else if (tg != NULL) td = ad_tensor_full(r->ctx, AD_F64, u->rank, u->dims, 0.0);
     ad_tensor *made = tg != NULL ? ad_tensor_full(r->ctx, AD_F64, u->rank, u->dims, 0.0) : NULL;
     if (made != NULL && td != NULL)
         fill_slopes(r, tg->data, td->data, first, u->size, made->data);
@@ -404,8 +412,8 @@ static ad_value slopes(ad_rule *r, ad_value w, ad_value g) {
     return made != NULL ? ad_rule_own(r, ad_wrap(made)) : g;
 }
 
-/* V diag(g) Vᵀ, the cotangent of the eigenvalues alone. In a recorded sweep with equal eigenvalues it is one
- * row, which knows its limit there; V by itself has no derivative. */
+/* V diag(g) Vᵀ, the cotangent of the eigenvalues alone. In a recorded sweep with equal
+ * eigenvalues it is one row, which knows its limit there; V by itself has no derivative. */
 static ad_value of_values(ad_rule *r, ad_value w, const ad_value *known, ad_value g) {
     if (r->in[0].node != 0 && has_close(r, w)) {
         ad_value in[3] = {r->in[0], g, slopes(r, w, g)};
@@ -443,13 +451,6 @@ static ad_value rotated(ad_rule *r, ad_value v) {
     return mm(r, ad_rule_matmul(r, ad_rule_T(r, v), symmetric(r, r->tan[0]), AD_STRONG_B), v);
 }
 
-static const char *const EQUAL_W =
-    "eigenvalues are equal (degenerate), so their single vectors have no derivative";
-static const char *const EQUAL_S =
-    "singular values are equal (degenerate), so their single vectors have no derivative";
-static const char *const ZERO_S =
-    "a singular value is 0 (degenerate), so its single vectors have no derivative";
-
 static void give_vectors(ad_rule *r, int k, ad_value w, ad_value v, ad_value m) {
     if (moves_freely(r, w)) {
         ad_rule_refuse(r, k, EQUAL_W);
@@ -474,9 +475,9 @@ AD_RULE(ad_jvp_eigvecs) {
 
 /* ---- functions of equal eigenvalues ------------------------------------------------------- */
 
-/* spectral(a, g, slope) is V diag(g) Vᵀ. Its derivative in a: V (Φ ∘ VᵀMV) Vᵀ, Φ_ij = (g_j − g_i) / (w_j − w_i), and
- * the slope where w_i and w_j are equal. Linear and self-adjoint in M; of a third derivative nothing is
- * known where they are equal. */
+/* spectral(a, g, slope) is V diag(g) Vᵀ. Its derivative in a: V (Φ ∘ VᵀMV) Vᵀ, Φ_ij = (g_j −
+ * g_i) / (w_j − w_i), and the slope where w_i and w_j are equal. Linear and self-adjoint in M;
+ * of a third derivative nothing is known where they are equal. */
 AD_SHAPE(ad_shape_spectral) { return ad_shape_square(c, in, out); }
 
 static ad_status rebuild(ad_ctx *ctx, int64_t n, const double *v, const double *g, double *y) {
@@ -504,8 +505,8 @@ AD_RUN(ad_run_spectral) {
     for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
         double *v = part(&b, 1, i, b.n * b.n);
         s = ad_eigh(c->ctx, b.n, matrix_at(&b, i), part(&b, 0, i, b.n), v);
-        if (s == AD_OK)
-            s = rebuild(c->ctx, b.n, v, (const double *)g->data + i * b.n, part(&b, 2, i, b.n * b.n));
+        const double *gi = (const double *)g->data + i * b.n;
+        if (s == AD_OK) s = rebuild(c->ctx, b.n, v, gi, part(&b, 2, i, b.n * b.n));
     }
     ad_tensor_release(c->ctx, g);
     return spread_give(c, &b, s, type, 2, 1, out);
@@ -524,8 +525,10 @@ static ad_value quotients(ad_rule *r, ad_value w) {
     return sub(r, f, on_diagonal(r, diagonal(r, f)));
 }
 
-/* The matrix part for m, and M = Vᵀ sym(m) V for the rest. Where all eigenvalues differ, V may be tracked. */
-static ad_value spectral_share(ad_rule *r, ad_value m, bool matrix, ad_value *turned_m, ad_value *v) {
+/* The matrix part for m, and M = Vᵀ sym(m) V for the rest. Where all eigenvalues differ, V may
+ * be tracked. */
+static ad_value spectral_share(ad_rule *r, ad_value m, bool matrix, ad_value *turned_m,
+                               ad_value *v) {
     ad_value a = r->in[0], w = ad_rule_op1(r, AD_OPID_eigvals, a);
     if (has_close(r, w)) {
         if (matrix && a.node != 0)
@@ -587,8 +590,7 @@ static void svd_vectors(ad_rule *r, ad_value u, ad_value s, ad_value v) {
     ad_value gu = ad_rule_adj(r, 0), gv = ad_rule_T(r, ad_rule_adj(r, 2)), vt = r->out[2];
     ad_value g[2] = {gu, gv};
     if (m != n && has_zero(r, s))
-        ad_rule_fail(r, AD_ERR_DEGENERATE,
-                     "a singular value is 0 (degenerate), so its single vectors have no derivative");
+        ad_rule_fail(r, AD_ERR_DEGENERATE, "%s", ZERO_S);
     ad_value f = checked_gaps(r, s, ad_rule_op2(r, AD_OP_MUL, s, s), g, 2, "singular values");
     ad_value middle =
         add(r, scale_cols(r, turned(r, u, gu, f), s), scale_rows(r, s, turned(r, v, gv, f)));

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A worker gives its result, is abandoned within a moment when the flag goes up, and frees its block
- * itself; the limit of memory holds for blocks too. */
+/* A worker gives its result, is abandoned within a moment when the flag goes up, and frees its
+ * block itself; the limit of memory holds for blocks too. */
 #include "worker.h"
 
 #include <criterion/criterion.h>
