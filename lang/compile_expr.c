@@ -303,6 +303,16 @@ static gr_node *root_name(gr_node *n) {
     return n;
 }
 
+/* Inside `:=` the numerator of a derivative is recorded, also where the derivative is called. */
+static void call_to(gr_compiler *c, gr_node *n, uint32_t reg, bool fresh) {
+    bool records = c->fn->updating && gr_is_called_derivative(n);
+    if (records) gr_emit(c, GR_I_TRACK, 0, 0, 0, n->span);
+    c->fn->updating += records;
+    gr_call_to(c, n, reg, fresh);
+    c->fn->updating -= records;
+    if (records) gr_emit(c, GR_I_UPDATED, 0, 0, 0, n->span);
+}
+
 /* E in the first register, the places behind it; the results, indices taken, in `reg`. */
 void gr_partial_to(gr_compiler *c, gr_node *n, uint32_t reg) {
     uint32_t from = c->fn->top, count = n->as.partial.wrt.count;
@@ -389,7 +399,7 @@ void gr_expr_to(gr_compiler *c, gr_node *n, uint32_t reg, bool fresh) {
     case GR_N_BINARY: gr_binary_to(c, n, reg, fresh); break;
     case GR_N_PIPE: gr_pipe_to(c, n, reg, fresh); break;
     case GR_N_RANGE: range_to(c, n, reg); break;
-    case GR_N_CALL: gr_call_to(c, n, reg, fresh); break;
+    case GR_N_CALL: call_to(c, n, reg, fresh); break;
     case GR_N_INDEX: index_to(c, n, reg); break;
     case GR_N_FIELD: field_to(c, n, reg); break;
     case GR_N_PRIME:

@@ -446,11 +446,20 @@ static gr_node *left_of(const gr_node *n) {
     }
 }
 
+bool gr_is_called_derivative(const gr_node *n) {
+    if (n->kind != GR_N_CALL || n->as.call.count != 2) return false;
+    const gr_node *callee = n->as.call.callee;
+    const gr_argument *a = n->as.call.arguments;
+    return callee->kind == GR_N_NAME && strcmp(callee->as.name->text, "grad") == 0 && !a[0].name &&
+           !a[1].name && a[0].value->kind != GR_N_SPREAD && a[1].value->kind != GR_N_SPREAD;
+}
+
 static void walk_right(walker *w, gr_node *n) {
     switch (n->kind) {
     case GR_N_BINARY: walk(w, n->as.binary.right); break;
     case GR_N_PIPE: walk(w, n->as.pipe.right); break;
     case GR_N_CALL:
+        if (gr_is_called_derivative(n)) w->scope->fns[w->fn].derives = true;
         for (uint32_t i = 0; i < n->as.call.count; i++) walk(w, n->as.call.arguments[i].value);
         break;
     case GR_N_INDEX: walk_items(w, n->as.index.items); break;

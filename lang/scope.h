@@ -66,4 +66,7 @@ typedef struct gr_scope {
 bool gr_scope_resolve(gr_scope *scope, gr_ast *ast);
 void gr_scope_free(gr_scope *scope);
 
+/* grad(E, W): ∂E/∂W, called. */
+bool gr_is_called_derivative(const gr_node *n);
+
 #endif

@@ -29,6 +29,16 @@ static void custom_free(ad_ctx *ctx, void *user) {
 
 static bool takes_derivatives(gr_value v) { return gr_is_numeric(v) || gr_is_structure(v); }
 
+static void shape_text(const ad_type *t, char *buf, size_t room) {
+    if (t->rank) ad_shape_text(t->rank, t->dims, buf, room);
+    else snprintf(buf, room, "a number");
+}
+
+static void say_what_pull_gives(gr_diagnostic *d) {
+    gr_diag_help(d, "`pull(dy)` gives the cotangent of each argument, in its shape; a tuple of them for "
+                    "several");
+}
+
 /* The cotangent of one argument into din[*at …]. */
 static bool give_cotangent(custom *k, gr_value arg, gr_value d, gr_value *din, uint32_t *at) {
     gr_vm *vm = k->vm;
@@ -36,19 +46,20 @@ static bool give_cotangent(custom *k, gr_value arg, gr_value d, gr_value *din, u
     if (!takes_derivatives(arg)) return true;
     bool ok = gr_flatten(vm, arg, &want) && gr_flatten(vm, d, &have);
     if (ok && want.count != have.count) {
-        gr_raise(vm, GR_E_bad_transform,
-                 "the pullback gives %u numbers or tensors where the argument has %u", have.count,
-                 want.count);
+        say_what_pull_gives(gr_raise(vm, GR_E_bad_transform,
+                                     "the pullback gives %u numbers or tensors where the argument "
+                                     "has %u", have.count, want.count));
         ok = false;
     }
     for (uint32_t i = 0; ok && i < want.count; i++) {
         ad_type a = ad_type_of(want.items[i]), b = ad_type_of(have.items[i]);
         if (a.rank != b.rank || memcmp(a.dims, b.dims, a.rank * sizeof *a.dims) != 0) {
             char wanted[80], got[80];
-            gr_raise(vm, GR_E_bad_transform,
-                     "the pullback gives a cotangent of shape %s for an argument of shape %s",
-                     ad_shape_text(b.rank, b.dims, got, sizeof got),
-                     ad_shape_text(a.rank, a.dims, wanted, sizeof wanted));
+            shape_text(&a, wanted, sizeof wanted);
+            shape_text(&b, got, sizeof got);
+            gr_diagnostic *e = gr_raise(vm, GR_E_bad_transform,
+                                        "the pullback gives %s for an argument that is %s", got, wanted);
+            say_what_pull_gives(e);
             ok = false;
             break;
         }
@@ -64,9 +75,9 @@ static bool give_all(custom *k, gr_value d, gr_value *din) {
     uint32_t at = 0;
     if (args->count == 1) return give_cotangent(k, args->items[0], d, din, &at);
     if (d.kind != GR_TUPLE || gr_as_tuple(d)->count != args->count) {
-        gr_raise(k->vm, GR_E_bad_transform,
-                 "the pullback of a function of %zu arguments gives a tuple of %zu", args->count,
-                 args->count);
+        say_what_pull_gives(gr_raise(k->vm, GR_E_bad_transform,
+                                     "the pullback of a function of %zu arguments gives a tuple of "
+                                     "%zu", args->count, args->count));
         return false;
     }
     for (size_t i = 0; i < args->count; i++)

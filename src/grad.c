@@ -282,15 +282,37 @@ static ad_status reshape_to(ad_ctx *ctx, uint32_t src, ad_value v, int rank, con
     return ad_apply(ctx, AD_OPID_reshape, src, 1, &v, args, out);
 }
 
-/* Rows are stacked along a first axis, columns along a last one. */
-static ad_status stack_lines(ad_ctx *ctx, uint32_t src, bool rows, int n, const ad_value *line,
-                             ad_value *out) {
+/* Rows are joined along a first axis, columns along a last one. */
+static ad_status join_lines(ad_ctx *ctx, ad_op op, uint32_t src, bool rows, int64_t n,
+                            const ad_value *line, ad_value *out) {
     int64_t axis = rows ? 0 : -1;
     ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = 1, .ints = &axis, .num = (double)axis}};
-    return ad_apply(ctx, AD_OPID_stack, src, n, line, args, out);
+    return ad_apply(ctx, op, src, (int)n, line, args, out);
 }
 
-static ad_status jacobian_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t n,
+/* As many at once as an operation takes; the parts stand at the front of `line`, which it empties. */
+static ad_status stack_lines(ad_ctx *ctx, uint32_t src, bool rows, int64_t n, ad_value *line,
+                             ad_value *out) {
+    ad_status st = AD_OK;
+    ad_op op = AD_OPID_stack;
+    do {
+        int64_t parts = 0;
+        for (int64_t i = 0; i < n; i += AD_MAX_OPERANDS, parts++) {
+            int64_t few = n - i < AD_MAX_OPERANDS ? n - i : AD_MAX_OPERANDS;
+            ad_value joined = ad_number(0);
+            if (st == AD_OK) st = join_lines(ctx, op, src, rows, few, line + i, &joined);
+            for (int64_t k = 0; k < few; k++) ad_release(ctx, line[i + k]);
+            line[parts] = joined;
+        }
+        n = parts;
+        op = AD_OPID_concat;
+    } while (n > 1);
+    *out = line[0];
+    return st;
+}
+
+/* Lines as entries: whoever differentiates them sweeps again. */
+static ad_status recorded_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t n,
                                 unsigned flags, uint32_t src, ad_value *out) {
     ad_value *line = ad_mem_get(ctx, (size_t)n * sizeof *line);
     if (!line) return AD_ERR_MEMORY;
@@ -298,10 +320,78 @@ static ad_status jacobian_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows
     int64_t made = 0;
     for (; made < n && st == AD_OK; made++)
         st = jacobian_line(ctx, y, wrt, rows, made, flags, src, &line[made]);
-    if (st != AD_OK) made--;
-    else st = stack_lines(ctx, src, rows, (int)n, line, out);
-    for (int64_t i = 0; i < made; i++) ad_release(ctx, line[i]);
+    if (st == AD_OK) {
+        st = stack_lines(ctx, src, rows, n, line, out);
+    } else {
+        made--;
+        for (int64_t i = 0; i < made; i++) ad_release(ctx, line[i]);
+    }
     ad_mem_put(ctx, line, (size_t)n * sizeof *line);
+    return st;
+}
+
+/* Line i into its row or column of the whole. `buf` has room for a line. */
+static void put_line(ad_value line, bool rows, int64_t i, int64_t n, double *buf, ad_tensor *whole) {
+    int64_t m = whole->size / n;
+    double *to = whole->data;
+    if (line.kind == AD_TENSOR) ad_tensor_read(line.tensor, rows ? to + i * m : buf);
+    else (rows ? to + i * m : buf)[0] = line.num;
+    for (int64_t k = 0; !rows && k < m; k++) to[k * n + i] = buf[k];
+}
+
+static ad_status sweep_line(ad_sweep *s, request *q, ad_value like, bool rows, int64_t i) {
+    ad_value seed;
+    ad_status st = one_hot(s->ctx, like, i, &seed);
+    if (st != AD_OK) return st;
+    st = rows ? ad_sweep_reverse(s, 1, q->y, &seed) : ad_sweep_forward(s, &seed, 1, q->y, q->result);
+    ad_release(s->ctx, seed);
+    return st;
+}
+
+/* All lines from one trace, each by a walk over the entries that it found. */
+static ad_status walk_lines(ad_sweep *s, request *q, ad_value y, ad_value wrt, bool rows, int64_t n,
+                            ad_tensor *whole) {
+    ad_status st = AD_OK;
+    double *buf = ad_mem_get(s->ctx, (size_t)(whole->size / n + 1) * sizeof *buf);
+    if (!buf) return AD_ERR_MEMORY;
+    for (int64_t i = 0; i < n && st == AD_OK; i++) {
+        st = sweep_line(s, q, rows ? y : wrt, rows, i);
+        if (st != AD_OK || q->result[0].head == AD_ABSENT_HEAD) continue;
+        put_line(q->result[0], rows, i, n, buf, whole);
+        ad_release(s->ctx, q->result[0]);
+    }
+    ad_mem_put(s->ctx, buf, (size_t)(whole->size / n + 1) * sizeof *buf);
+    return st;
+}
+
+/* `*open`: the lines have to be recorded, and nothing was done. */
+static ad_status plain_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, unsigned flags,
+                             int rank, const int64_t *dims, ad_value *out, bool *open) {
+    request q;
+    ad_sweep *s;
+    ad_tensor *whole = NULL;
+    ad_status st = request_open(ctx, 1, 1, &q);
+    if (st != AD_OK) return st;
+    st = fill_request(ctx, &q, &y, &wrt);
+    if (st == AD_OK) st = ad_sweep_begin(ctx, false, &s);
+    if (st != AD_OK) {
+        request_close(ctx, &q);
+        return st;
+    }
+    s->own = flags & AD_GRAD_OWN;
+    s->nwrt = 1;
+    s->wrt = q.wrt;
+    s->result = q.result;
+    st = ad_sweep_trace(s, 1, q.y, !rows);
+    *open = ctx->recording && s->open;
+    if (st == AD_OK && !*open) {
+        whole = ad_tensor_full(ctx, AD_F64, rank, dims, 0);
+        st = whole ? walk_lines(s, &q, y, wrt, rows, size_of(rows ? y : wrt), whole) : AD_ERR_MEMORY;
+    }
+    ad_sweep_end(s);
+    request_close(ctx, &q);
+    if (st != AD_OK && whole) ad_tensor_release(ctx, whole);
+    if (st == AD_OK && whole) *out = ad_wrap(whole);
     return st;
 }
 
@@ -336,7 +426,16 @@ ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uin
         return AD_OK;
     }
     ad_value lines;
-    st = jacobian_lines(ctx, y, wrt, rows, n, flags, src, &lines);
+    bool open = false, single = (rows ? wrt : y).tensor->dtype == AD_F32;
+    st = plain_lines(ctx, y, wrt, rows, flags, rank, dims, out, &open);
+    if (st == AD_OK && !open && single) {
+        ad_tensor *narrow = ad_tensor_cast(ctx, out->tensor, AD_F32);
+        ad_release(ctx, *out);
+        if (!narrow) return AD_ERR_MEMORY;
+        *out = ad_wrap(narrow);
+    }
+    if (st != AD_OK || !open) return st;
+    st = recorded_lines(ctx, y, wrt, rows, n, flags, src, &lines);
     if (st != AD_OK) return st;
     st = reshape_to(ctx, src, lines, rank, dims, out);
     ad_release(ctx, lines);
