@@ -146,15 +146,37 @@ static void compare_pairings(orders_result *r, double forward, double reverse, d
     if (!(error <= within)) fail(r, "forward <u, Jv>, reverse <J'u, v>", forward, reverse);
 }
 
+static void release_all(ad_ctx *ctx, int n, const ad_value *v) {
+    for (int i = 0; i < n; i++) ad_release(ctx, v[i]);
+}
+
+/* Both pairings, with all that they are made of let go; sizes of terms are added to `size`. */
+static ad_status both_pairings(ad_ctx *ctx, ad_value y, int n, const ad_value *leaf,
+                               double *forward, double *reverse, double *size) {
+    ad_value u, v[AD_MAX_OPERANDS], grad[AD_MAX_OPERANDS], dy;
+    int made = 0;
+    ad_status s = orders_weights(ctx, y, 31, &u);
+    if (s != AD_OK) return s;
+    for (; made < n && s == AD_OK; made++)
+        if ((s = orders_weights(ctx, leaf[made], 50 * made + 3, &v[made])) != AD_OK) break;
+    if (s == AD_OK && (s = ad_vjp(ctx, 1, &y, &u, n, leaf, AD_GRAD_OWN, 0, grad)) == AD_OK) {
+        for (int i = 0; i < n; i++) *reverse += pairing(grad[i], v[i], size);
+        release_all(ctx, n, grad);
+    }
+    if (s == AD_OK && (s = ad_jvp(ctx, n, leaf, v, 1, &y, AD_GRAD_OWN, 0, &dy)) == AD_OK) {
+        *forward += pairing(u, dy, size);
+        ad_release(ctx, dy);
+    }
+    release_all(ctx, made, v);
+    ad_release(ctx, u);
+    return s;
+}
+
 /* y tracked, made from the leaves. */
 static void pair_up(ad_ctx *ctx, ad_value y, int n, const ad_value *leaf, double within,
                     orders_result *r) {
-    ad_value u, v[AD_MAX_OPERANDS], grad[AD_MAX_OPERANDS], dy;
-    double forward, reverse = 0, size = 0;
-    ad_status s = orders_weights(ctx, y, 31, &u);
-    for (int i = 0; i < n && s == AD_OK; i++) s = orders_weights(ctx, leaf[i], 50 * i + 3, &v[i]);
-    if (s == AD_OK) s = ad_vjp(ctx, 1, &y, &u, n, leaf, AD_GRAD_OWN, 0, grad);
-    if (s == AD_OK) s = ad_jvp(ctx, n, leaf, v, 1, &y, AD_GRAD_OWN, 0, &dy);
+    double forward = 0, reverse = 0, size = within < 1e-11 ? 2e-3 : 2e-2;
+    ad_status s = both_pairings(ctx, y, n, leaf, &forward, &reverse, &size);
     if (s != AD_OK) {
         if (s == AD_ERR_DEGENERATE || s == AD_ERR_NUMERIC)
             r->refused++;
@@ -162,17 +184,8 @@ static void pair_up(ad_ctx *ctx, ad_value y, int n, const ad_value *leaf, double
             fail(r, ad_last_error(ctx)->message, NAN, NAN);
         return;
     }
-    forward = pairing(u, dy, &size);
-    for (int i = 0; i < n; i++) reverse += pairing(grad[i], v[i], &size);
-    size += within < 1e-11 ? 2e-3 : 2e-2;
     bool narrow = leaf[0].kind == AD_TENSOR && leaf[0].tensor->dtype == AD_F32;
     compare_pairings(r, forward, reverse, size, narrow ? 2e-5 : within);
-    ad_release(ctx, u);
-    ad_release(ctx, dy);
-    for (int i = 0; i < n; i++) {
-        ad_release(ctx, v[i]);
-        ad_release(ctx, grad[i]);
-    }
 }
 
 /* cofactor_pull, which det comes to at singular matrices, has no derivative, and says so. */
