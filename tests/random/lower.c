@@ -24,7 +24,7 @@ bool shape_node(program *p, node *n, int rank, const int64_t *dims) {
     if (rank > MOST_RANK) return false;
     for (int i = 0; i < rank; i++) size *= dims[i];
     if (size > MOST_SIZE || size == 0 || p->ids + size > MOST_IDS) return false;
-    memmove(n->dims, dims, (size_t)rank * sizeof *dims);
+    if (rank) memmove(n->dims, dims, (size_t)rank * sizeof *dims);
     n->rank = rank;
     n->size = (int)size;
     n->ids = p->ids;
