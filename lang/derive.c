@@ -73,10 +73,12 @@ static bool raise_old(gr_vm *vm, uint32_t src_made, uint32_t src_changed, const 
     const gr_source *s1 = NULL, *s2 = NULL;
     gr_span made = {0}, changed = {0};
     char what[40];
-    uint32_t line = line_of(vm, src_made, &s1, &made), change = line_of(vm, src_changed, &s2, &changed);
+    uint32_t line = line_of(vm, src_made, &s1, &made);
+    uint32_t change = line_of(vm, src_changed, &s2, &changed);
     numerator_text(vm, what, sizeof what);
-    gr_diagnostic *d = gr_raise(vm, GR_E_stale, "%s was computed in line %u, before line %u changed `%s`",
-                                what, line, change, name);
+    gr_diagnostic *d = gr_raise(vm, GR_E_stale,
+                                "%s was computed in line %u, before line %u changed `%s`", what,
+                                line, change, name);
     if (s1) gr_diag_also(d, s1, made, "computed here");
     if (s2) gr_diag_also(d, s2, changed, "changed here");
     gr_diag_help(d, "compute %s again after the change", what);
@@ -125,11 +127,12 @@ static bool raise_old_version(gr_vm *vm, const leaves *l) {
     char what[40];
     uint32_t change = line_of(vm, w.src, &source, &changed);
     numerator_text(vm, what, sizeof what);
-    gr_diagnostic *d = gr_raise(vm, GR_E_stale, "a part of %s was computed before line %u changed `%s`, "
-                                "and still reaches its old value", what, change, name);
+    gr_diagnostic *d = gr_raise(vm, GR_E_stale,
+                                "a part of %s was computed before line %u changed `%s`, and still "
+                                "reaches its old value", what, change, name);
     if (source) gr_diag_also(d, source, changed, "changed here");
-    gr_diag_help(d, "a state that is carried over an update is cut off from its past with `stop`, as in "
-                    "`h = stop(h)`");
+    gr_diag_help(d, "a state that is carried over an update is cut off from its past with `stop`, "
+                    "as in `h = stop(h)`");
     return false;
 }
 

@@ -316,7 +316,8 @@ static void grad_field(gr_parser *p, const gr_node *target, gr_span whole, gr_sp
         gr_complain(p, GR_E_foreign_habit, use, "a variable does not carry its gradient with it");
     gr_diag_label(d, "a derivative is asked for where it is needed");
     bool plain = sign.end - sign.begin == 1;
-    gr_suggest_code(p, d, "%.*s%.*s%.*s∂E/∂%s%.*s", GR_TEXT(p, left), plain ? 2 : (int)(sign.end - sign.begin),
+    int size = plain ? 2 : (int)(sign.end - sign.begin);
+    gr_suggest_code(p, d, "%.*s%.*s%.*s∂E/∂%s%.*s", GR_TEXT(p, left), size,
                     plain ? ":=" : p->source->text + sign.begin, GR_TEXT(p, between),
                     p->grad_name->text, GR_TEXT(p, after));
 }

@@ -260,7 +260,8 @@ gr_node *gr_parse_partial(gr_parser *p) {
     uint32_t count = denominators(p, order, by);
     for (uint32_t i = 0; i < count; i++) above += by[i].order;
     gr_span whole = gr_from(p, sign.begin);
-    if (!p->failed && above != order) wrong_orders(p, order, above, whole, top, count == 1 ? by : NULL);
+    if (!p->failed && above != order)
+        wrong_orders(p, order, above, whole, top, count == 1 ? by : NULL);
     for (uint32_t i = count; i-- > 0 && !p->failed;) {
         for (uint32_t k = 0; k < by[i].order && node; k++) {
             node = partial(p, node, &by[i], whole);

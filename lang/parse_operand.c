@@ -708,8 +708,8 @@ static void no_operand(gr_parser *p) {
             gr_fail(p, GR_E_misplaced_statement, t->span,
                     "%s begins a statement, but a value must stand here", gr_token_shown(t->kind));
         if (t->kind == GR_T_FOR)
-            gr_diag_help(d, "write `[for x in xs: x]` for a tensor of values, `(for x in xs: x)` for a "
-                            "tuple");
+            gr_diag_help(d, "write `[for x in xs: x]` for a tensor of values, `(for x in xs: x)` "
+                            "for a tuple");
         if (t->line_start) {
             gr_diag_also(d, p->source, (gr_span){p->last_end, p->last_end}, "a value is missing");
         }

@@ -221,7 +221,8 @@ static gr_token_kind partner(gr_token_kind opener) {
 }
 
 static uint32_t indentation(const gr_source *source, uint32_t at, bool *first) {
-    const char *line = source->text + source->lines[gr_source_line(source, at) - source->lines_before - 1];
+    uint32_t number = gr_source_line(source, at) - source->lines_before - 1;
+    const char *line = source->text + source->lines[number];
     uint32_t depth = (uint32_t)strspn(line, " \t");
     *first = line + depth == source->text + at;
     return depth;

@@ -10,6 +10,7 @@
 #include "suggest.h"
 #include "vm_state.h"
 
+#include <ctype.h>
 #include <string.h>
 
 typedef struct binding {
@@ -182,10 +183,13 @@ static const gr_variable *ended(walker *w, const gr_name *name) {
 
 static void hint_unknown(walker *w, gr_diagnostic *d, const gr_name *name, gr_span span) {
     const char *behind = w->scope->source->text + span.end, *foreign = gr_foreign_name(name->text);
-    int length = (int)strspn(behind + 1, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789");
+    int length = 0;
+    for (const char *c = behind + 1; *behind == '.' && (isalnum((unsigned char)*c) || *c == '_'); c++)
+        length++;
     gr_suggestion s = gr_suggest_begin(name->text, name->length);
     if (*behind == '.' && length && gr_is_foreign_module(name->text)) {
-        gr_diag_help(d, "functions of the prelude stand without a module: `%.*s`", length, behind + 1);
+        gr_diag_help(d, "functions of the prelude stand without a module: `%.*s`", length,
+                     behind + 1);
         return;
     }
     if (foreign) {

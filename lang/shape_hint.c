@@ -25,7 +25,8 @@ static bool read_operand(gr_vm *vm, uint32_t k, gr_value v, operand *out) {
     const gr_source *source;
     gr_span span = gr_operand_span(vm, k + 1, &source);
     size_t size = span.end - span.begin;
-    if (v.kind != AD_TENSOR || v.tensor->rank > 2 || !source || !size || size > LONGEST) return false;
+    if (v.kind != AD_TENSOR || v.tensor->rank > 2) return false;
+    if (!source || !size || size > LONGEST) return false;
     const char *text = source->text + span.begin;
     bool plain = true;
     for (size_t i = 0; i < size; i++) plain &= is_word(text[i]);

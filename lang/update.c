@@ -173,7 +173,8 @@ static int numerator_in_line(gr_vm *vm, const char **out) {
 }
 
 /* The new value of a tensor or number has more axes: a Jacobian in front of its own. */
-static void hint_jacobian(gr_vm *vm, gr_diagnostic *d, const renewal *r, gr_value old, gr_value new) {
+static void hint_jacobian(gr_vm *vm, gr_diagnostic *d, const renewal *r, gr_value old,
+                          gr_value new) {
     const char *e = NULL;
     char shape[160];
     int before = old.kind == AD_TENSOR ? old.tensor->rank : 0;
@@ -182,8 +183,8 @@ static void hint_jacobian(gr_vm *vm, gr_diagnostic *d, const renewal *r, gr_valu
     int length = numerator_in_line(vm, &e);
     ad_shape_text(now - before, new.tensor->dims, shape, sizeof shape);
     if (length && r->name)
-        gr_diag_help(d, "`%.*s` is %s, so ∂%.*s/∂%s is a Jacobian; take `mean(%.*s)`", length, e, shape,
-                     length, e, r->name->text, length, e);
+        gr_diag_help(d, "`%.*s` is %s, so ∂%.*s/∂%s is a Jacobian; take `mean(%.*s)`", length, e,
+                     shape, length, e, r->name->text, length, e);
     else
         gr_diag_help(d, "the derivative of a tensor is a Jacobian; `mean(E)` makes one number of it");
 }

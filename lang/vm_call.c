@@ -207,7 +207,8 @@ static bool too_many(gr_vm *vm, gr_value f, uint32_t wanted, uint32_t got) {
 }
 
 /* sum(x, 0): the extra argument may be meant for one that is given by name only. */
-static bool too_many_for_native(gr_vm *vm, gr_value f, const gr_native_signature *sig, uint32_t got) {
+static bool too_many_for_native(gr_vm *vm, gr_value f, const gr_native_signature *sig,
+                                uint32_t got) {
     char text[200];
     uint32_t wanted = sig->positional;
     if (sig->count == wanted) return too_many(vm, f, wanted, got);
@@ -449,8 +450,8 @@ static bool call_row(gr_vm *vm, gr_value *base, ad_op op, uint32_t argc, bool *o
 static void list_functions(gr_diagnostic *d, gr_value r, int length, const char *text) {
     for (uint32_t i = 0; i < gr_record_count(r); i++)
         if (gr_record_value(r, i).kind == GR_FUNCTION) {
-            gr_diag_help(d, "its field `%s` is one: `%.*s.%s`", gr_record_key(r, i)->bytes, length, text,
-                         gr_record_key(r, i)->bytes);
+            gr_diag_help(d, "its field `%s` is one: `%.*s.%s`", gr_record_key(r, i)->bytes,
+                         length, text, gr_record_key(r, i)->bytes);
             return;
         }
 }
@@ -462,13 +463,14 @@ static void not_callable(gr_vm *vm, gr_value v, bool with_arguments) {
     bool quoted = source && span.end > span.begin && span.end - span.begin < 40;
     int length = quoted ? (int)(span.end - span.begin) : 4;
     const char *text = quoted ? source->text + span.begin : "this", *quote = quoted ? "`" : "";
-    gr_diagnostic *d = gr_raise_at(vm, GR_E_not_callable, 1, "%s%.*s%s is a %s, not a function", quote,
-                                   length, text, quote, gr_kind_name(v));
+    gr_diagnostic *d = gr_raise_at(vm, GR_E_not_callable, 1, "%s%.*s%s is a %s, not a function",
+                                   quote, length, text, quote, gr_kind_name(v));
     gr_label_operand(vm, d, UINT32_MAX, v);
     const gr_name *name = quoted ? gr_intern(vm->names, text, (size_t)length) : NULL;
     bool sequence = v.kind == AD_TENSOR || v.kind == GR_TUPLE || v.kind == GR_STRING;
     if (name && gr_prelude_slot(vm, name) != UINT32_MAX)
-        gr_diag_help(d, "this `%s` hides the prelude's, which is `prelude.%s`", name->text, name->text);
+        gr_diag_help(d, "this `%s` hides the prelude's, which is `prelude.%s`", name->text,
+                     name->text);
     else if (v.kind == AD_NUMBER)
         gr_diag_help(d, "a product is written with `*`");
     else if (sequence && with_arguments)

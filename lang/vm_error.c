@@ -131,7 +131,8 @@ gr_diagnostic *gr_raise(gr_vm *vm, gr_diagnostic_id id, const char *format, ...)
     return raise_at(vm, id, 0, text);
 }
 
-gr_diagnostic *gr_raise_at(gr_vm *vm, gr_diagnostic_id id, uint32_t operand, const char *format, ...) {
+gr_diagnostic *gr_raise_at(gr_vm *vm, gr_diagnostic_id id, uint32_t operand,
+                           const char *format, ...) {
     FORMAT_TEXT(text, format);
     return raise_at(vm, id, operand, text);
 }
@@ -347,13 +348,14 @@ gr_diagnostic *gr_raise_core(gr_vm *vm, const gr_call *call, ad_status status) {
     const gr_source *source;
     gr_span used;
     if (status == AD_ERR_NODIFF) {
-        if (line_of_src(vm, e->src_numerator, &source, &used)) gr_diag_also(d, source, used, "used here");
+        if (line_of_src(vm, e->src_numerator, &source, &used))
+            gr_diag_also(d, source, used, "used here");
         gr_diag_help(d, "`stop(x)` keeps a value that is made of jumps out of a derivative");
     }
     bool matrix = strstr(e->message, "singular") || strstr(e->message, "positive definite");
     if (status == AD_ERR_NUMERIC && !e->hint[0] && matrix)
-        gr_diag_help(d, "rows or columns that follow from one another make it so; a small multiple of "
-                        "`eye(n)` added to it helps");
+        gr_diag_help(d, "rows or columns that follow from one another make it so; a small "
+                        "multiple of `eye(n)` added to it helps");
     return d;
 }
 

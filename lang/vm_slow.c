@@ -37,7 +37,8 @@ static void hint_text(gr_diagnostic *d, bool left, gr_value other) {
 }
 
 /* Operators on structures; what the operands are is added to an error. */
-static bool structures(gr_vm *vm, ad_op op, uint32_t src, int n, const gr_value *in, gr_value *out) {
+static bool structures(gr_vm *vm, ad_op op, uint32_t src, int n, const gr_value *in,
+                       gr_value *out) {
     const gr_diagnostic *last = vm->report.last;
     if (gr_structure_apply(vm, op, src, n, in, NULL, out)) return true;
     gr_diagnostic *d = vm->report.last;
@@ -120,7 +121,8 @@ bool gr_matmul(gr_vm *vm, uint32_t src, gr_value a, gr_value b, gr_value *out) {
                                         gr_kind_name(in[k]));
             for (uint32_t i = 0; i < 2; i++) gr_describe_operand(vm, d, i, in[i]);
             if (in[k].kind == AD_NUMBER) gr_diag_help(d, "`*` multiplies by a number");
-            if (in[k].kind == GR_TUPLE) gr_diag_help(d, "`tensor(t)` makes a tensor of a tuple of numbers");
+            if (in[k].kind == GR_TUPLE)
+                gr_diag_help(d, "`tensor(t)` makes a tensor of a tuple of numbers");
             return false;
         }
     if (!vm->op_matmul) vm->op_matmul = ad_op_find("matmul");

@@ -191,7 +191,8 @@ void gr_describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v);
 /* The same under the error's own underline. UINT32_MAX: the function of a call. */
 void gr_label_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v);
 /* An error at an operand of what runs, from 1; 0: at all of it. */
-gr_diagnostic *gr_raise_at(gr_vm *vm, gr_diagnostic_id id, uint32_t operand, const char *format, ...)
+gr_diagnostic *gr_raise_at(gr_vm *vm, gr_diagnostic_id id, uint32_t operand,
+                           const char *format, ...)
     GR_PRINTF(4, 5);
 gr_diagnostic *gr_raise_operands(gr_vm *vm, ad_status status, uint32_t n, const gr_value *operands);
 /* An error about one argument of the call under way: the one passed by this name, or (without any) at
