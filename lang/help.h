@@ -29,7 +29,7 @@ gr_status gr_help_type(gr_vm *vm, gr_buffer *out, const char *text, size_t size)
 
 /* One name that can be found. */
 typedef struct gr_entry {
-    const char *name, *signature, *doc; /* signature NULL: no function; doc: lines, perhaps with ##, or "" */
+    const char *name, *signature, *doc; /* signature NULL: no function; doc: perhaps with ## */
     size_t name_size, signature_size, doc_size;
 } gr_entry;
 typedef void (*gr_entry_visit)(void *user, const gr_entry *entry);

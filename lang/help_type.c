@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * :type: the kinds of a value and of what is in it, without the numbers. A name is only looked at; of
- * an expression the shape rules are asked; what they do not know is evaluated, with everything put back that an evaluation leaves behind: what is
- * printed goes nowhere, random numbers are not used up, `ans` keeps its value.
+ * an expression the shape rules are asked; what they do not know is evaluated, with everything put
+ * back that an evaluation leaves behind: what is printed goes nowhere, random numbers are not used
+ * up, `ans` keeps its value.
  */
 #include "complete.h"
 #include "format.h"

@@ -6,6 +6,7 @@
  * for bad usage, 130 after an interrupt, or what the program gave to exit.
  */
 #include "format.h"
+#include "help.h"
 #include "testing.h"
 #include "watch.h"
 
@@ -207,12 +208,28 @@ static int dump(gr_host *host) {
     return ok ? 0 : 1;
 }
 
+/* gradus doc: the status is 1 where a name is unknown. */
+static int tell_names(gr_host *host) {
+    const gr_command *c = host->command;
+    gr_buffer text;
+    int status = 0;
+    gr_buffer_init(&text, host->ctx);
+    for (int i = 0; i < c->argument_count; i++) {
+        if (i) gr_buffer_puts(&text, "\n");
+        if (!gr_help_name(host->vm, &text, c->arguments[i], strlen(c->arguments[i]))) status = 1;
+    }
+    if (text.text) fwrite(text.text, 1, text.size, stdout);
+    gr_buffer_free(&text);
+    return status;
+}
+
 static int act(gr_host *host) {
     const gr_command *c = host->command;
     if (c->dump && (c->action == GR_DO_EXPRESSION || c->action == GR_DO_FILE)) return dump(host);
     switch (c->action) {
     case GR_DO_FILE: return finish(host, gr_run_file(host->vm, c->path, 0));
     case GR_DO_EXPRESSION: return run_expression(host);
+    case GR_DO_DOC: return tell_names(host);
     default: return gr_repl(host);
     }
 }

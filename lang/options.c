@@ -17,6 +17,7 @@ const char gr_usage[] =
     "  gradus -               run a script from standard input\n"
     "  gradus -e 'expr'       evaluate and print\n"
     "  gradus -i file.nn      run a script, then a prompt with its names\n"
+    "  gradus doc name        what a function, a keyword or a sign does\n"
     "  gradus test files      run the tests in files and folders; --filter TEXT:\n"
     "                         those so named; --update: write `#> ` lines anew\n"
     "\n"
@@ -148,6 +149,8 @@ static void take_file(scanner *s) {
     const char *word = s->argv[s->at++];
     if (o->action == GR_DO_REPL && strcmp(word, "test") == 0) {
         o->action = GR_DO_TEST;
+    } else if (o->action == GR_DO_REPL && strcmp(word, "doc") == 0 && s->at < s->argc) {
+        o->action = GR_DO_DOC;
     } else if (o->action == GR_DO_REPL) {
         o->action = GR_DO_FILE;
         o->path = word;

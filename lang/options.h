@@ -10,6 +10,7 @@ typedef enum gr_action {
     GR_DO_FILE,       /* `path`, "-" for standard input */
     GR_DO_EXPRESSION, /* `expression` */
     GR_DO_TEST,
+    GR_DO_DOC, /* help on the names in `arguments` */
     GR_DO_VERSION,
     GR_DO_HELP
 } gr_action;
