@@ -29,7 +29,7 @@ const char gr_usage[] =
     "  --dump=tokens|ast|code|tape\n"
     "                         what the stages make of a program\n"
     "  --no-color             also: the variable NO_COLOR\n"
-    "  --ids                  errors show which kind of error they are; --version, --help\n";
+    "  --ids                  errors show of which kind they are; --version, --help\n";
 
 typedef struct scanner {
     int argc, at;
