@@ -23,7 +23,7 @@ const char gr_usage[] =
     "\n"
     "  --seed N               begin with these random numbers\n"
     "  --dtype f32|f64        of constructors and literals\n"
-    "  --nan warn|error|quiet what an inf or nan does that reaches a derivative, an update\n"
+    "  --nan warn|error|quiet what an inf or nan in a derivative or update does\n"
     "                         or a printed value (warn)\n"
     "  --threads N            for large products\n"
     "  --dump=tokens|ast|code|tape\n"
