@@ -104,7 +104,7 @@ static ad_status vjp_sweep(ad_ctx *ctx, request *q, bool record, bool own, bool 
     s->nwrt = q->n;
     s->wrt = q->wrt;
     s->result = q->result;
-    st = ad_sweep_trace(s, q->ny, q->y, record);
+    st = ad_sweep_trace(s, q->ny, q->y, record || s->watched);
     if (st == AD_OK) st = ad_sweep_reverse(s, q->ny, q->y, q->seed);
     *open = s->open;
     ad_sweep_end(s);
@@ -382,7 +382,7 @@ static ad_status plain_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, u
     s->nwrt = 1;
     s->wrt = q.wrt;
     s->result = q.result;
-    st = ad_sweep_trace(s, 1, q.y, !rows);
+    st = ad_sweep_trace(s, 1, q.y, !rows || s->watched);
     *open = ctx->recording && s->open;
     if (st == AD_OK && !*open) {
         whole = ad_tensor_full(ctx, AD_F64, rank, dims, 0);
