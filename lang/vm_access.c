@@ -59,7 +59,8 @@ static bool missing_target(gr_vm *vm, gr_value r, const gr_string *key) {
     int object = (int)(span.end - span.begin) - (int)key->length - 1;
     const char *text = source && object > 0 && object < 60 ? source->text + span.begin : NULL;
     if (text && text[object] == '.')
-        gr_diag_help(d, "write `%.*s[\"%s\"] = …` to add a field", object, text, key->bytes);
+        gr_diag_help(d, "write `%.*s[\"%.*s\"] = …` to add a field", object, text,
+                     (int)key->length, key->bytes);
     return false;
 }
 

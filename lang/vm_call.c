@@ -450,8 +450,10 @@ static bool call_row(gr_vm *vm, gr_value *base, ad_op op, uint32_t argc, bool *o
 static void list_functions(gr_diagnostic *d, gr_value r, int length, const char *text) {
     for (uint32_t i = 0; i < gr_record_count(r); i++)
         if (gr_record_value(r, i).kind == GR_FUNCTION) {
-            gr_diag_help(d, "its field `%s` is one: `%.*s.%s`", gr_record_key(r, i)->bytes,
-                         length, text, gr_record_key(r, i)->bytes);
+            const gr_string *key = gr_record_key(r, i);
+            int size = (int)(key->length > 60 ? 60 : key->length);
+            gr_diag_help(d, "its field `%.*s` is one: `%.*s.%.*s`", size, key->bytes, length, text,
+                         size, key->bytes);
             return;
         }
 }

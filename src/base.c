@@ -20,7 +20,11 @@ static const size_t MAP_FROM = SIZE_MAX;
 static const size_t MAP_FROM = 1 << 18;
 #endif
 
+/* A terabyte is more than any machine of ours has: sanitizers report such a request as a mistake. */
+static const size_t MOST = (size_t)1 << 40;
+
 static void *plain_allocate(size_t bytes) {
+    if (bytes >= MOST) return NULL;
     if (bytes < MAP_FROM) return malloc(bytes);
     void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     return block == MAP_FAILED ? NULL : block;
