@@ -22,6 +22,7 @@ typedef struct held {
 typedef struct gatherer {
     gr_vm *vm;
     const gr_name *name;
+    bool names_only;
     held *names; /* entries that variables hold */
     uint32_t name_count, name_room;
     uint32_t *nodes;
@@ -33,12 +34,12 @@ static bool gather_leaf(gr_vm *vm, void *user, const gr_path *path, gr_value lea
     gatherer *g = user;
     (void)path;
     if (!leaf.node) return true;
-    size_t n = ad_trace(vm->ctx, leaf, NULL, 0);
+    size_t n = g->names_only ? 0 : ad_trace(vm->ctx, leaf, NULL, 0);
     if (!gr_proto_grow(vm, &g->names, &g->name_room, g->name_count + 1, sizeof *g->names) ||
         !gr_proto_grow(vm, &g->nodes, &g->room, g->count + (uint32_t)n, sizeof *g->nodes))
         return !(g->failed = true);
-    g->names[g->name_count++] = (held){leaf.node, g->name, leaf};
-    ad_trace(vm->ctx, leaf, g->nodes + g->count, n);
+    if (g->name) g->names[g->name_count++] = (held){leaf.node, g->name, leaf};
+    if (!g->names_only) ad_trace(vm->ctx, leaf, g->nodes + g->count, n);
     g->count += (uint32_t)n;
     return true;
 }
@@ -101,13 +102,26 @@ static void put_entry(const gatherer *g, gr_buffer *out, uint32_t node) {
     gr_buffer_puts(out, "\n");
 }
 
+static bool put_gathered(gatherer *g, gr_buffer *out) {
+    ad_ctx *ctx = g->vm->ctx;
+    if (g->count) qsort_r(g->nodes, g->count, sizeof *g->nodes, by_age, ctx);
+    for (uint32_t i = 0; !g->failed && i < g->count; i++)
+        if (i == 0 || g->nodes[i] != g->nodes[i - 1]) put_entry(g, out, g->nodes[i]);
+    if (g->names) ad_mem_put(ctx, g->names, g->name_room * sizeof *g->names);
+    if (g->nodes) ad_mem_put(ctx, g->nodes, g->room * sizeof *g->nodes);
+    return !g->failed && !out->failed;
+}
+
 bool gr_dump_tape(gr_vm *vm, gr_buffer *out) {
     gatherer g = {.vm = vm};
     gr_each_global(vm, gather, &g);
-    if (g.count) qsort_r(g.nodes, g.count, sizeof *g.nodes, by_age, vm->ctx);
-    for (uint32_t i = 0; !g.failed && i < g.count; i++)
-        if (i == 0 || g.nodes[i] != g.nodes[i - 1]) put_entry(&g, out, g.nodes[i]);
-    if (g.names) ad_mem_put(vm->ctx, g.names, g.name_room * sizeof *g.names);
-    if (g.nodes) ad_mem_put(vm->ctx, g.nodes, g.room * sizeof *g.nodes);
-    return !g.failed && !out->failed;
+    return put_gathered(&g, out);
+}
+
+bool gr_dump_tape_of(gr_vm *vm, gr_value v, gr_buffer *out) {
+    gatherer g = {.vm = vm, .names_only = true};
+    gr_each_global(vm, gather, &g);
+    g.names_only = false;
+    gather(&g, NULL, v);
+    return put_gathered(&g, out);
 }

@@ -80,5 +80,7 @@ bool gr_dump_text(gr_vm *vm, const char *stage, const char *name, const char *te
                   gr_buffer *out);
 /* What the variables of the top level came from, one recorded entry a line. */
 bool gr_dump_tape(gr_vm *vm, gr_buffer *out);
+/* The same of one value. */
+bool gr_dump_tape_of(gr_vm *vm, gr_value v, gr_buffer *out);
 
 #endif

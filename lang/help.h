@@ -20,6 +20,8 @@ bool gr_help_name(gr_vm *vm, gr_buffer *out, const char *text, size_t size);
 void gr_help_search(gr_vm *vm, gr_buffer *out, const char *words, size_t size, unsigned width);
 /* :source name. False: it has none, or is unknown; the text says so. */
 bool gr_help_source(gr_vm *vm, gr_buffer *out, const char *text, size_t size);
+/* Kind, shape, dtype and whether it is tracked, without a newline. */
+void gr_help_kind(gr_vm *vm, gr_buffer *out, gr_value v);
 /* :type expression: kind, shape, dtype, tracked or not. A name with its fields is looked at, for an
  * expression the shape rules are asked; what they do not know is evaluated without printing, and random
  * numbers and `ans` are as before. The report says what failed. */

@@ -53,15 +53,19 @@ static void put_type(gr_vm *vm, gr_buffer *out, gr_value v, int depth) {
     }
 }
 
-static void put_all(gr_vm *vm, gr_buffer *out, gr_value v) {
+void gr_help_kind(gr_vm *vm, gr_buffer *out, gr_value v) {
     gr_buffer note;
     gr_buffer_init(&note, gr_ctx(vm));
     if (gr_is_structure(v)) gr_buffer_printf(out, "%s ", gr_kind_name(v));
     put_type(vm, out, v, 0);
     gr_format_tracked(vm, &note, v);
     if (note.size) gr_buffer_printf(out, ", %s", note.text);
-    gr_buffer_puts(out, "\n");
     gr_buffer_free(&note);
+}
+
+static void put_all(gr_vm *vm, gr_buffer *out, gr_value v) {
+    gr_help_kind(vm, out, v);
+    gr_buffer_puts(out, "\n");
 }
 
 /* ---- by the rules alone ----------------------------------------------------------------------- */

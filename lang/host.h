@@ -27,8 +27,11 @@ int gr_host_status(const gr_host *host, gr_status status);
  * shown. */
 void gr_host_answer(const gr_host *host, bool echo);
 
-/* Answers ?name, ??words, :source and :type; false: the line is no such question. */
+/* Answers ?name, help name and ??words; false: the line is no such question. */
 bool gr_ask(gr_host *host, const char *line);
+/* :source and :type; of nothing they say how they are used. */
+void gr_ask_source(gr_host *host, const char *name);
+void gr_ask_type(gr_host *host, const char *expression);
 
 /* The prompt; statements as they come, where standard input is no terminal. Gives the exit status. */
 int gr_repl(gr_host *host);

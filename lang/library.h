@@ -4,6 +4,7 @@
 #define GR_LIBRARY_H
 
 #include "chunk.h"
+#include "gradus.h"
 #include "lexer.h"
 #include "module.h"
 
@@ -34,6 +35,9 @@ void gr_keep_top(gr_vm *vm, gr_proto *proto);
 
 /* Parses, compiles and runs a source as the module `m`. */
 bool gr_run_module(gr_vm *vm, gr_module *m, gr_source *source, unsigned compile_flags);
+/* The two halves of running a text as the prompt does. NULL: the report says why. */
+gr_proto *gr_prepare(gr_vm *vm, const char *name, const char *text, size_t size);
+gr_status gr_run_prepared(gr_vm *vm, gr_proto *proto, unsigned flags);
 void gr_library_drop_values(gr_vm *vm);
 
 #endif

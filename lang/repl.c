@@ -4,7 +4,7 @@
  * line is read. Where standard input is no terminal it is a script that is run statement by statement
  * as it comes: no prompts, no echo, and the first error ends it.
  */
-#include "host.h"
+#include "command.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +15,7 @@ typedef struct prompt {
     gr_host *host;
     gr_edit *edit;
     gr_assist assist;
+    gr_session session;
     gr_buffer statement;
     bool terminal;
     unsigned count; /* statements so far: their names in messages */
@@ -31,43 +32,6 @@ static bool is_silent(const prompt *p) {
     size_t end = strcspn(line ? line + 1 : text, "#") + (size_t)((line ? line + 1 : text) - text);
     while (end > 0 && strchr(" \t\r\n", text[end - 1])) end--;
     return end > 0 && text[end - 1] == ';';
-}
-
-/* ---- commands of the prompt ------------------------------------------------------------------- */
-
-static void show_help(void) {
-    puts("Statements are run as they are typed; the value of an expression is shown.\n"
-         "  ans            the last value; a line that begins with |> goes on from it\n"
-         "  ;              at the end of a line: the value is not shown\n"
-         "  ?name          what a function, a keyword or a sign does, as help(name); ??words searches\n"
-         "  :source name   the source of a function\n"
-         "  :type expr     kind, shape and dtype, and what is tracked\n"
-         "  :quit          leaves, as Ctrl-D does; Ctrl-C stops what is running");
-}
-
-/* True if the line was a command; *leave is set by :quit. */
-static bool run_command(prompt *p, bool *leave) {
-    static const char *const names[] = {":quit", ":help", ":source", ":type"};
-    const char *line = skip_blanks(text_of(p));
-    if (gr_ask(p->host, line)) return true;
-    if (*line == '?') {
-        show_help();
-        return true;
-    }
-    if (*line != ':') return false;
-    char word[32];
-    snprintf(word, sizeof word, "%.*s", (int)strcspn(line, " \t\r\n"), line);
-    *leave = strcmp(word, ":quit") == 0 || strcmp(word, ":q") == 0;
-    if (*leave) return true;
-    if (strcmp(word, ":help") == 0) {
-        show_help();
-        return true;
-    }
-    const char *near = gr_nearest(word, sizeof names / sizeof *names, names);
-    printf("There is no command `%s`.", word);
-    if (near) printf(" The nearest is `%s`.", near);
-    puts("");
-    return true;
 }
 
 /* ---- statements ------------------------------------------------------------------------------- */
@@ -96,9 +60,8 @@ static void count_lines(prompt *p) {
 }
 
 static int read_statements(prompt *p) {
-    bool leave = false;
     int status = 0;
-    while (!leave) {
+    while (!p->session.leave) {
         gr_line line = gr_edit_read(p->edit, "> ", &p->statement);
         if (line == GR_LINE_END) return p->terminal ? 0 : status;
         if (line == GR_LINE_INTERRUPTED) {
@@ -109,28 +72,19 @@ static int read_statements(prompt *p) {
         }
         if (p->terminal && !*skip_blanks(text_of(p))) continue;
         if (p->terminal) gr_edit_remember(p->edit, text_of(p));
-        if (p->terminal && run_command(p, &leave)) continue;
+        if (p->terminal && gr_run_command(&p->session, text_of(p))) continue;
         if (!run_statement(p, &status)) return status;
         count_lines(p);
     }
     return 0;
 }
 
-/* The commands, for those who complete and colour them. */
-static const gr_command_row commands[] = {
-    {":help", GR_TAKES_NOTHING, NULL},
-    {":quit", GR_TAKES_NOTHING, NULL},
-    {":source", GR_TAKES_NAME, NULL},
-    {":type", GR_TAKES_EXPRESSION, NULL},
-    {"?", GR_TAKES_NAME, NULL},
-    {"??", GR_TAKES_NOTHING, NULL},
-    {0, GR_TAKES_NOTHING, NULL}};
-
 int gr_repl(gr_host *host) {
     prompt p = {.host = host, .line = 1, .terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
-    p.assist = (gr_assist){.vm = host->vm, .commands = commands};
+    p.assist = (gr_assist){.vm = host->vm, .commands = gr_command_rows};
     p.edit = gr_host_editor(host, &p.assist, p.terminal);
     if (!p.edit) return 1;
+    gr_session_open(&p.session, host);
     gr_buffer_init(&p.statement, host->ctx);
     if (p.terminal) {
         gr_host_banner(p.edit);
@@ -138,6 +92,7 @@ int gr_repl(gr_host *host) {
     }
     int status = read_statements(&p);
     gr_buffer_free(&p.statement);
+    gr_session_close(&p.session);
     gr_edit_close(p.edit);
     return status;
 }

@@ -30,18 +30,20 @@ static void answer(gr_host *host, gr_buffer *text) {
     gr_host_report(host);
 }
 
-static void put_usage(gr_buffer *out, const char *what) {
-    gr_buffer_printf(out, "%s\n", what);
+void gr_ask_source(gr_host *host, const char *name) {
+    gr_buffer out;
+    gr_buffer_init(&out, host->ctx);
+    if (*name) gr_help_source(host->vm, &out, name, strlen(name));
+    else gr_buffer_puts(&out, "`:source name` shows the source of a function.\n");
+    answer(host, &out);
 }
 
-static void ask_source(gr_host *host, gr_buffer *out, const char *name) {
-    if (*name) gr_help_source(host->vm, out, name, strlen(name));
-    else put_usage(out, "`:source name` shows the source of a function.");
-}
-
-static void ask_type(gr_host *host, gr_buffer *out, const char *expression) {
-    if (*expression) gr_help_type(host->vm, out, expression, strlen(expression));
-    else put_usage(out, "`:type expression` tells kind, shape, dtype and what is tracked.");
+void gr_ask_type(gr_host *host, const char *expression) {
+    gr_buffer out;
+    gr_buffer_init(&out, host->ctx);
+    if (*expression) gr_help_type(host->vm, &out, expression, strlen(expression));
+    else gr_buffer_puts(&out, "`:type expression` tells kind, shape, dtype and what is tracked.\n");
+    answer(host, &out);
 }
 
 bool gr_ask(gr_host *host, const char *line) {
@@ -57,10 +59,6 @@ bool gr_ask(gr_host *host, const char *line) {
         gr_help_name(host->vm, &text, line + 1, strlen(line + 1));
     } else if ((rest = help_word(line))) {
         gr_help_name(host->vm, &text, rest, strlen(rest));
-    } else if ((rest = behind(line, ":source")) || strcmp(line, ":source") == 0) {
-        ask_source(host, &text, rest ? rest : "");
-    } else if ((rest = behind(line, ":type")) || strcmp(line, ":type") == 0) {
-        ask_type(host, &text, rest ? rest : "");
     } else {
         return false;
     }

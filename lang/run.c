@@ -113,18 +113,56 @@ static unsigned compile_flags(unsigned flags) {
            (flags & GR_RUN_TESTS ? GR_COMPILE_TESTS : 0u);
 }
 
-static gr_status run_tree(gr_vm *vm, gr_ast *ast, unsigned flags) {
+/* What was declared and never came to be defined is no name that anybody knows. */
+static void forget_declared(gr_vm *vm) {
+    const gr_module *m = vm->library->main;
+    for (uint32_t i = 0; i < m->count; i++) {
+        gr_global *g = &vm->globals[m->order[i]];
+        if (!(g->flags & GR_GLOBAL_DEFINED) && gr_is_absent(g->value))
+            g->flags &= ~(uint32_t)(GR_GLOBAL_DECLARED | GR_GLOBAL_PARAM);
+    }
+}
+
+gr_status gr_run_prepared(gr_vm *vm, gr_proto *p, unsigned flags) {
     gr_value ignored;
-    gr_proto *p = gr_compile(vm, vm->library->main, ast, compile_flags(flags));
-    gr_ast_free(ast);
-    if (!p) return GR_FAILED;
     if (!(flags & GR_RUN_NOTHING) && gr_run_proto(vm, p, &ignored)) {
         gr_release(vm, ignored);
         if (flags & GR_RUN_ANSWER) bind_answer(vm);
     }
-    gr_keep_top(vm, p);
     ad_set_recording(vm->ctx, true);
-    return status_of(vm);
+    gr_status status = status_of(vm);
+    if (status != GR_OK) forget_declared(vm);
+    return status;
+}
+
+static gr_status run_tree(gr_vm *vm, gr_ast *ast, unsigned flags) {
+    gr_proto *p = gr_compile(vm, vm->library->main, ast, compile_flags(flags));
+    gr_ast_free(ast);
+    if (!p) {
+        forget_declared(vm);
+        return GR_FAILED;
+    }
+    gr_status status = gr_run_prepared(vm, p, flags);
+    gr_keep_top(vm, p);
+    return status;
+}
+
+gr_proto *gr_prepare(gr_vm *vm, const char *name, const char *text, size_t size) {
+    gr_source *source = NULL;
+    gr_ast *ast = NULL;
+    begin(vm);
+    if (gr_source_new(vm->ctx, name, text, size, &source) != GR_SOURCE_OK) {
+        gr_raise_memory(vm);
+        return NULL;
+    }
+    if (!gr_keep_source(vm, source) ||
+        gr_parse(vm->library->lexicon, source, 0, &vm->report, &ast) != GR_PARSE_OK)
+        return NULL;
+    vm->library->main->source = source;
+    gr_proto *p = gr_compile(vm, vm->library->main, ast, GR_COMPILE_PROMPT | GR_COMPILE_ANSWER);
+    gr_ast_free(ast);
+    if (!p) forget_declared(vm);
+    return p;
 }
 
 static gr_status run_source(gr_vm *vm, gr_source *source, unsigned flags) {

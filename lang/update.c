@@ -7,12 +7,13 @@
 #include "format.h"
 #include "heap_private.h"
 #include "structure.h"
+#include "top.h"
 #include "watch.h"
 
 #include <string.h>
 
 void gr_params_drop(gr_vm *vm, uint32_t *ids, uint32_t count) {
-    if (!ids) return;
+    if (!ids || (vm->kept && gr_top_holds(vm->kept, ids))) return;
     for (uint32_t i = 0; i < count; i++) ad_param_drop(vm->ctx, ids[i]);
     ad_mem_put(vm->ctx, ids, count * sizeof *ids);
 }

@@ -104,6 +104,7 @@ struct gr_vm {
     gr_proto **protos; /* ordered by src_base */
     uint32_t proto_count, proto_room;
     uint32_t next_src;
+    struct gr_top *kept; /* variables that were set aside, or NULL (top.h) */
     struct gr_library *library; /* modules, the embedded library, sources */
 
     /* the heap */

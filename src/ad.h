@@ -97,6 +97,8 @@ typedef struct ad_mem_stats {
     size_t in_use, pooled, peak; /* bytes */
     uint64_t system_calls;       /* how often the allocator hook was asked for memory */
 } ad_mem_stats;
+/* Returns the peak so far; from here on it is counted anew (`peak` 0), or goes on from the larger one. */
+size_t ad_mem_watch(ad_ctx *ctx, size_t peak);
 ad_mem_stats ad_mem_statistics(const ad_ctx *ctx);
 
 /* ---- values ------------------------------------------------------------------------------- */

@@ -309,6 +309,14 @@ void ad_mem_trim(ad_ctx *ctx) {
     ctx->pools->habit = ctx->pools->in_use;
 }
 
+size_t ad_mem_watch(ad_ctx *ctx, size_t peak) {
+    struct ad_pools *p = ctx->pools;
+    size_t seen = p->peak;
+    p->peak = peak > p->in_use ? peak : p->in_use;
+    if (peak && seen > p->peak) p->peak = seen;
+    return seen;
+}
+
 ad_mem_stats ad_mem_statistics(const ad_ctx *ctx) {
     const struct ad_pools *p = ctx->pools;
     return (ad_mem_stats){p->in_use, p->system - p->in_use, p->peak, p->calls};

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The variables of the top level as a whole: set aside and put back, forgotten, run for their cost.
+ * What is set aside are values (shared, as all values are) and what is known of each variable; the
+ * ids of a param stay whole until it is settled which definition of the variable remains.
+ * Only one such state is set aside at a time.
+ */
+#ifndef GR_TOP_H
+#define GR_TOP_H
+
+#include "gradus.h"
+
+typedef struct gr_top {
+    struct gr_global *rows; /* in the order of the main module */
+    uint32_t count;
+    ad_random_state random;
+} gr_top;
+
+/* False: memory is out. Ends with one of the next two. */
+bool gr_top_save(gr_vm *vm, gr_top *top);
+/* All is as it was: variables that came since are unknown again. */
+void gr_top_restore(gr_vm *vm, gr_top *top);
+/* What happened since stays. */
+void gr_top_keep(gr_vm *vm, gr_top *top);
+/* Are these ids of a param set aside? */
+bool gr_top_holds(const gr_top *top, const uint32_t *ids);
+
+/* Forgets all variables of the top level and that modules have been imported. */
+void gr_top_reset(gr_vm *vm);
+/* The modules are run again when they are imported next. */
+void gr_forget_imports(gr_vm *vm);
+
+typedef struct gr_cost {
+    double seconds;   /* of one run, the mean */
+    uint32_t runs;
+    size_t bytes;     /* the most that was used beyond what there was before */
+    uint64_t entries; /* recorded by one run */
+} gr_cost;
+
+/* Runs a text once, as the prompt does; a short expression again and again for about `patience`
+ * seconds, of which nothing remains: neither output nor updates nor random numbers used up. */
+gr_status gr_run_cost(gr_vm *vm, const char *name, const char *text, size_t size, double patience,
+                      gr_cost *out);
+
+#endif
