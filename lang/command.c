@@ -254,6 +254,29 @@ static void run_tape(gr_session *s, const char *text) {
     show(s, &out);
 }
 
+/* ---- settings --------------------------------------------------------------------------------- */
+
+static void run_set(gr_session *s, const char *rest) {
+    static const char *const modes[] = {
+        [GR_NAN_WARN] = "warn", [GR_NAN_ERROR] = "error", [GR_NAN_QUIET] = "quiet"};
+    size_t word = strcspn(rest, " \t\r\n");
+    const char *value = skip_blanks(rest + word);
+    if (!*rest || (word == 3 && strncmp(rest, "nan", 3) == 0 && !*value)) {
+        printf("nan  %s\n", modes[gr_get_nan(s->host->vm)]);
+        return;
+    }
+    if (word != 3 || strncmp(rest, "nan", 3) != 0) {
+        printf("There is no setting `%.*s`; there is `nan`.\n", (int)word, rest);
+        return;
+    }
+    for (int i = GR_NAN_WARN; i <= GR_NAN_QUIET; i++)
+        if (strcmp(modes[i], value) == 0) {
+            gr_set_nan(s->host->vm, (gr_nan)i);
+            return;
+        }
+    puts("`nan` is warn, error or quiet.");
+}
+
 /* ---- the table -------------------------------------------------------------------------------- */
 
 static void run_quit(gr_session *s, const char *rest) {
@@ -273,6 +296,7 @@ static void run_help(gr_session *s, const char *rest);
     X(":quit", GR_TAKES_NOTHING, NULL, ":quit", "leaves, as Ctrl-D does", run_quit)                \
     X(":reload", GR_TAKES_NOTHING, NULL, ":reload", "runs loaded files again that have changed", run_reload) \
     X(":reset", GR_TAKES_NOTHING, NULL, ":reset", "forgets all variables", run_reset)              \
+    X(":set", GR_TAKES_WORDS, "nan", ":set nan x", "what inf and nan do: warn, error or quiet", run_set) \
     X(":source", GR_TAKES_NAME, NULL, ":source name", "the source of a function", run_source)      \
     X(":tape", GR_TAKES_EXPRESSION, NULL, ":tape x", "the operations behind x", run_tape)          \
     X(":time", GR_TAKES_EXPRESSION, NULL, ":time x", "time, memory and tape entries", run_time)    \

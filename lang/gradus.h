@@ -62,6 +62,9 @@ gr_status gr_run_file(gr_vm *vm, const char *path, unsigned flags); /* "-": stan
 /* The value of the last statement of the last run, if it was an expression; borrowed, also bound to
  * the name `ans`. */
 bool gr_answer(gr_vm *vm, gr_value *out);
+/* What an inf or nan does from now on. */
+gr_nan gr_get_nan(const gr_vm *vm);
+void gr_set_nan(gr_vm *vm, gr_nan nan);
 int gr_exit_status(const gr_vm *vm);
 void gr_set_arguments(gr_vm *vm, int count, char *const *arguments);
 

@@ -235,6 +235,9 @@ bool gr_answer(gr_vm *vm, gr_value *out) {
     return vm->has_answer;
 }
 
+gr_nan gr_get_nan(const gr_vm *vm) { return vm->nan_mode; }
+void gr_set_nan(gr_vm *vm, gr_nan nan) { vm->nan_mode = nan; }
+
 int gr_exit_status(const gr_vm *vm) { return vm->exit_status; }
 
 void gr_set_arguments(gr_vm *vm, int count, char *const *arguments) {
