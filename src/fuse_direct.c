@@ -61,8 +61,8 @@ static inline bool open_single(ad_ctx *ctx, const ad_prog *p, const ad_node *x, 
 }
 
 static ad_status run_chunks(ad_ctx *ctx, const single *s, int64_t size, size_t element, char *out) {
-    if (AD_LIKELY(size <= CHUNK)) {
-        s->fn(out, s->at[0], s->at[1], s->at[2], size, s->uniform);
+    if (AD_LIKELY(size <= CHUNK)) { /* kernels may look at a first element */
+        if (size) s->fn(out, s->at[0], s->at[1], s->at[2], size, s->uniform);
         return ad_poll(ctx);
     }
     for (int64_t i = 0; i < size; i += CHUNK) {
