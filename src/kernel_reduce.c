@@ -337,7 +337,7 @@ typedef double four __attribute__((vector_size(32)));
 typedef float eight __attribute__((vector_size(32)));
 typedef uint64_t bits __attribute__((vector_size(32)));
 
-static bool is_zero(bits b) { return (b[0] | b[1] | b[2] | b[3]) == 0; }
+static bool is_zero(const bits *b) { return ((*b)[0] | (*b)[1] | (*b)[2] | (*b)[3]) == 0; }
 
 bool ad_all_finite(const double *x, int64_t n) {
     bits bad = {0};
@@ -348,7 +348,7 @@ bool ad_all_finite(const double *x, int64_t n) {
         memcpy(&b, &x[i + 4], sizeof b);
         bad |= (bits)(a - a) | (bits)(b - b);
     }
-    bool good = is_zero(bad);
+    bool good = is_zero(&bad);
     for (; i < n; i++) good = good && isfinite(x[i]);
     return good;
 }
@@ -361,7 +361,7 @@ bool ad_all_finite_f32(const float *x, int64_t n) {
         memcpy(&a, &x[i], sizeof a);
         bad |= (bits)(a - a);
     }
-    bool good = is_zero(bad);
+    bool good = is_zero(&bad);
     for (; i < n; i++) good = good && isfinite(x[i]);
     return good;
 }
