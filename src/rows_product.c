@@ -361,16 +361,20 @@ AD_RULE(ad_jvp_kron) {
 
 /* ---- cross -------------------------------------------------------------------------------- */
 
+static bool has_three(const ad_type *t) { return t->rank > 0 && t->dims[t->rank - 1] == 3; }
+
+/* The other axes are broadcast; in the derivative's own products (`crossz`) whatever was asked for. */
 AD_SHAPE(ad_shape_cross) {
-    int n = in[0].rank;
-    *out = in[0];
-    out->asked = 0;
-    out->dtype = (uint8_t)ad_float_dtype(2, in);
-    if (n > 0 && in[0].dims[n - 1] == 3 && ad_type_same_dims(&in[0], &in[1])) return AD_OK;
+    ad_type pair[2] = {in[0], in[1]};
     char a[AD_SHAPE_TEXT], b[AD_SHAPE_TEXT];
-    return ad_fail(c->ctx, AD_ERR_SHAPE, -1,
-                   "`cross` takes equal shapes whose last axis is 3, got %s and %s",
-                   ad_type_text(&in[0], a), ad_type_text(&in[1], b));
+    if (!has_three(&in[0]) || !has_three(&in[1]))
+        return ad_fail(c->ctx, AD_ERR_SHAPE, has_three(&in[0]) ? 1 : 0,
+                       "`cross` takes vectors of 3 along the last axis, got %s and %s",
+                       ad_type_text(&in[0], a), ad_type_text(&in[1], b));
+    for (int k = 0; k < 2 && c->args[0].given; k++) pair[k].asked = UINT16_MAX;
+    ad_status s = ad_broadcast_types(c->ctx, 2, pair, out);
+    out->dtype = (uint8_t)ad_float_dtype(2, in);
+    return s;
 }
 
 static double strong_product(double x, double y, int64_t strong) {
@@ -378,12 +382,24 @@ static double strong_product(double x, double y, int64_t strong) {
     return zero ? 0.0 : x * y;
 }
 
+/* An operand of `cross` in the shape of the result. */
+static ad_tensor *stretched(const ad_call *c, int k, const ad_type *type) {
+    int64_t strides[AD_MAX_RANK];
+    ad_tensor *t = ad_tensor_as(c->ctx, c->in[k], AD_F64);
+    if (t == NULL || t->size == ad_type_size(type)) return t;
+    ad_shape_stretch(t->rank, t->dims, ad_strides(t), type->rank, type->dims, strides);
+    ad_tensor *view = ad_tensor_view(c->ctx, t, 0, type->rank, type->dims, strides, 0);
+    ad_tensor *full = view != NULL ? ad_tensor_contiguous(c->ctx, view) : NULL;
+    ad_tensor_release(c->ctx, view);
+    ad_tensor_release(c->ctx, t);
+    return full;
+}
+
 AD_RUN(ad_run_cross) {
     int64_t strong = ad_arg_int(c->args, 0, 0);
     ad_type wide = *type;
     wide.dtype = AD_F64;
-    ad_tensor *a = ad_tensor_as(c->ctx, c->in[0], AD_F64),
-              *b = ad_tensor_as(c->ctx, c->in[1], AD_F64);
+    ad_tensor *a = stretched(c, 0, type), *b = stretched(c, 1, type);
     ad_tensor *y = ad_result_new(c->ctx, &wide);
     bool ok = a != NULL && b != NULL && y != NULL;
     for (int64_t i = 0; ok && i < y->size; i += 3) {
