@@ -41,6 +41,8 @@ static inline bool gr_given(const gr_call *call, uint32_t i) {
 gr_value gr_argument(const gr_call *call, uint32_t i);
 /* "`x` must be a string; it is a number" */
 bool gr_raise_kind(gr_vm *vm, const gr_call *call, uint32_t i, const char *wanted);
+/* Where v is a range: how a tensor is made of it. */
+void gr_help_range(gr_vm *vm, gr_diagnostic *d, gr_value v);
 bool gr_want_number(gr_vm *vm, const gr_call *call, uint32_t i, double *out);
 bool gr_want_whole(gr_vm *vm, const gr_call *call, uint32_t i, int64_t *out);
 /* Whole and at least `least`. */

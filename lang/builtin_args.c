@@ -23,9 +23,11 @@ bool gr_raise_kind(gr_vm *vm, const gr_call *call, uint32_t i, const char *wante
     gr_buffer_init(&got, gr_ctx(vm));
     gr_describe(vm, &got, gr_argument(call, i));
     const char *quote = i < call->count ? "`" : "";
-    gr_raise_argument(vm, call, i, GR_E_wrong_kind, "%s%s%s of `%s` must be %s; it is %s", quote,
-                      name_of(vm, call, i), quote, call->name, wanted, got.text ? got.text : "");
+    gr_diagnostic *d =
+        gr_raise_argument(vm, call, i, GR_E_wrong_kind, "%s%s%s of `%s` must be %s; it is %s", quote,
+                          name_of(vm, call, i), quote, call->name, wanted, got.text ? got.text : "");
     gr_buffer_free(&got);
+    if (strstr(wanted, "tensor")) gr_help_range(vm, d, gr_argument(call, i));
     return false;
 }
 

@@ -128,23 +128,39 @@ static bool results(gr_vm *vm, uint32_t count, gr_flat *out) {
     return true;
 }
 
-static bool same_count(gr_vm *vm, const gr_flat *a, const gr_flat *b, const char *what) {
-    bool ok = a->count == b->count;
-    for (uint32_t i = 0; ok && i < a->count; i++) {
-        gr_value x = a->items[i], y = b->items[i];
-        if (x.kind == AD_TENSOR || y.kind == AD_TENSOR)
-            ok = x.kind == y.kind && x.tensor->rank == y.tensor->rank &&
-                 memcmp(x.tensor->dims, y.tensor->dims, x.tensor->rank * sizeof(int64_t)) == 0;
+/* A leaf differs in shape. */
+static bool differ(gr_value x, gr_value y) {
+    if (x.kind != AD_TENSOR && y.kind != AD_TENSOR) return false;
+    return x.kind != y.kind || x.tensor->rank != y.tensor->rank ||
+           memcmp(x.tensor->dims, y.tensor->dims, x.tensor->rank * sizeof(int64_t)) != 0;
+}
+
+/* Have the leaves of v, whose name is `what`, the shapes of those of its owner? */
+static bool same_shapes(gr_vm *vm, const gr_flat *of, const gr_flat *v, const char *owner, const char *what) {
+    uint32_t i = 0, n = of->count;
+    if (n != v->count) {
+        gr_raise(vm, GR_E_bad_transform, "the %s must have the structure of the %s; it has %u of its %u leaves",
+                 what, owner, (unsigned)v->count, (unsigned)n);
+        return false;
     }
-    if (!ok) gr_raise(vm, GR_E_bad_transform, "%s", what);
-    return ok;
+    while (i < n && !differ(of->items[i], v->items[i])) i++;
+    if (i == n) return true;
+    gr_buffer text;
+    gr_buffer_init(&text, vm->ctx);
+    gr_buffer_printf(&text, "the %s must have the shape of the %s; it is ", what, owner);
+    gr_describe_short(vm, &text, v->items[i]);
+    gr_buffer_printf(&text, ", the %s ", owner);
+    gr_describe_short(vm, &text, of->items[i]);
+    gr_raise(vm, GR_E_bad_transform, "%s", text.text ? text.text : what);
+    gr_buffer_free(&text);
+    return false;
 }
 
 bool gr_pull_back(gr_vm *vm, gr_value y, gr_value seed, gr_value x, unsigned flags, uint32_t src,
                   gr_value *out) {
     gr_flat ys = {0}, seeds = {0}, xs = {0}, dx = {0};
     bool ok = gr_flatten(vm, y, &ys) && gr_flatten(vm, seed, &seeds) && gr_flatten(vm, x, &xs) &&
-              same_count(vm, &ys, &seeds, "the cotangent must have the shape of the value") &&
+              same_shapes(vm, &ys, &seeds, "value", "cotangent") &&
               results(vm, xs.count, &dx);
     ok = ok && gr_check(vm, NULL, ad_vjp(vm->ctx, (int)ys.count, ys.items, seeds.items,
                                          (int)xs.count, xs.items, flags, src, dx.items));
@@ -162,7 +178,7 @@ bool gr_push_forward(gr_vm *vm, gr_value x, gr_value tangent, gr_value y, unsign
                      uint32_t src, gr_value *out) {
     gr_flat xs = {0}, ts = {0}, ys = {0}, dy = {0};
     bool ok = gr_flatten(vm, x, &xs) && gr_flatten(vm, tangent, &ts) && gr_flatten(vm, y, &ys) &&
-              same_count(vm, &xs, &ts, "the tangent must have the shape of the argument") &&
+              same_shapes(vm, &xs, &ts, "argument", "tangent") &&
               results(vm, ys.count, &dy);
     ok = ok && gr_check(vm, NULL, ad_jvp(vm->ctx, (int)xs.count, xs.items, ts.items, (int)ys.count,
                                          ys.items, flags, src, dy.items));

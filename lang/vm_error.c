@@ -4,6 +4,7 @@
  * library's own frames are folded into one note. What the core says is completed here with the text
  * and the shapes of the operands.
  */
+#include "builtin.h"
 #include "format.h"
 #include "gradus.h"
 #include "suggest.h"
@@ -281,6 +282,15 @@ void gr_describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
     gr_buffer_init(&text, vm->ctx);
     gr_birth_text(vm, &text, k, v);
     gr_diag_also(d, source, span, "%s", text.text ? text.text : "");
+    gr_buffer_free(&text);
+}
+
+void gr_help_range(gr_vm *vm, gr_diagnostic *d, gr_value v) {
+    gr_buffer text;
+    if (v.kind != GR_RANGE) return;
+    gr_buffer_init(&text, vm->ctx);
+    gr_format_print(vm, &text, v);
+    gr_diag_help(d, "`tensor(%s)` makes a tensor of it", text.text ? text.text : "r");
     gr_buffer_free(&text);
 }
 

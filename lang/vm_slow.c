@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Operators on what is not two plain numbers: tracked numbers, tensors, structures, everything else. */
+#include "builtin.h"
 #include "format.h"
 #include "structure.h"
 #include "vm_state.h"
@@ -62,6 +63,8 @@ static bool wrong_operand(gr_vm *vm, ad_op op, int n, const gr_value *in, int k)
         gr_diag_help(d, "`x != 0` makes a bool of a number");
     else if (v.kind == GR_FUNCTION)
         gr_diag_help(d, "a function is called with `( )`");
+    else if (!logical)
+        gr_help_range(vm, d, v);
     return false;
 }
 
