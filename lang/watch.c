@@ -65,19 +65,31 @@ static const struct {
     const char *op;
     int way;
     const char *text;
+    const char *within; /* only where the source has this, else where no row before it has spoken */
 } hints[] = {
-    {"log", FORWARD, "`where(x > 0, log(x), 0)` leaves out what has no logarithm, in the derivative too"},
-    {"sqrt", FORWARD, "`where(x > 0, sqrt(x), 0)` leaves out what has no root, in the derivative too"},
-    {"exp", FORWARD, "`logsumexp`, `log_softmax` and `bce_logits` stay finite where `exp` does not"},
-    {"div", FORWARD, "`where(d != 0, a / d, 0)` leaves a division by 0 out, in the derivative too"},
-    {"sqrt", BACKWARD, "`norm(x)` is `sqrt(sum(x^2))` with the derivative 0 at 0"},
-    {"log", BACKWARD, "`where(x > 0, log(x), 0)` has the derivative 0 where x is not positive"},
+    {"log", FORWARD, "`where(x > 0, log(x), 0)` leaves out what has no logarithm, in the derivative too", NULL},
+    {"sqrt", FORWARD, "`where(x > 0, sqrt(x), 0)` leaves out what has no root, in the derivative too", NULL},
+    {"exp", FORWARD, "`logsumexp`, `log_softmax` and `bce_logits` stay finite where `exp` does not", NULL},
+    {"div", FORWARD, "`where(d != 0, a / d, 0)` leaves a division by 0 out, in the derivative too", NULL},
+    {"sqrt", BACKWARD, "`norm(x)` is `sqrt(sum(x^2))` with the derivative 0 at 0", "sum("},
+    {"sqrt", BACKWARD, "`where(x > 0, sqrt(x), 0)` has the derivative 0 where x is not positive", NULL},
+    {"log", BACKWARD, "`where(x > 0, log(x), 0)` has the derivative 0 where x is not positive", NULL},
 };
 
-static void add_hint(gr_diagnostic *d, const ad_blame *b) {
-    for (size_t i = 0; i < sizeof hints / sizeof *hints && !b->end; i++)
-        if (strcmp(hints[i].op, b->op) == 0 && (hints[i].way == BACKWARD) == b->backward)
-            gr_diag_help(d, "%s", hints[i].text);
+static bool says(const gr_source *source, gr_span span, const char *text) {
+    size_t n = strlen(text);
+    for (size_t at = span.begin; source && at + n <= span.end; at++)
+        if (memcmp(source->text + at, text, n) == 0) return true;
+    return false;
+}
+
+static void add_hint(gr_diagnostic *d, const ad_blame *b, const gr_source *source, gr_span span) {
+    for (size_t i = 0; i < sizeof hints / sizeof *hints && !b->end; i++) {
+        if (strcmp(hints[i].op, b->op) != 0 || (hints[i].way == BACKWARD) != b->backward) continue;
+        if (hints[i].within && !says(source, span, hints[i].within)) continue;
+        gr_diag_help(d, "%s", hints[i].text);
+        return;
+    }
 }
 
 /* ---- once ------------------------------------------------------------------------------------- */
@@ -125,7 +137,7 @@ static bool tell(gr_vm *vm, uint32_t src, const char *message, const char *what,
     if (!apart) gr_diag_note(d, "it arrives in %s", what);
     if (b && !b->backward && b->operand >= 0)
         gr_diag_note(d, "an operand that is not tracked is not finite either");
-    if (b) add_hint(d, b);
+    if (b) add_hint(d, b, source, there);
     if (!error) show_now(vm, &report);
     gr_report_clear(&report);
     return !error;
