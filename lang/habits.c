@@ -630,6 +630,16 @@ static bool is_range_colon(gr_parser *p) {
     return !next.newline_before && next.kind != GR_T_LET && gr_begins_operand(&next);
 }
 
+void gr_read_range_colon(gr_parser *p, gr_span low, gr_span colon) {
+    uint32_t at = p->token.span.begin;
+    if (!gr_parse_level(p, GR_LEVEL_ADD)) return;
+    gr_span high = gr_from(p, at);
+    gr_diagnostic *d =
+        gr_complain(p, GR_E_foreign_habit, colon, "`:` makes no range; ranges are written with `..`");
+    gr_diag_note(d, "a range ends before its upper bound: `0..3` is 0, 1, 2");
+    gr_suggest_code(p, d, "%.*s..%.*s", GR_TEXT(p, low), GR_TEXT(p, high));
+}
+
 /* let r = 1:n, and `x: 3` */
 static void colon_behind(gr_parser *p, const gr_node *before) {
     gr_span colon = p->token.span;
@@ -641,13 +651,7 @@ static void colon_behind(gr_parser *p, const gr_node *before) {
         return;
     }
     gr_advance(p);
-    uint32_t at = p->token.span.begin;
-    if (!gr_parse_level(p, GR_LEVEL_ADD)) return;
-    gr_span high = gr_from(p, at);
-    gr_diagnostic *d =
-        gr_fail(p, GR_E_foreign_habit, colon, "`:` makes no range; ranges are written with `..`");
-    gr_diag_note(d, "a range ends before its upper bound: `0..3` is 0, 1, 2");
-    gr_suggest_code(p, d, "%.*s..%.*s", GR_TEXT(p, value->span), GR_TEXT(p, high));
+    gr_read_range_colon(p, value->span, colon);
 }
 
 static void stray_closer(gr_parser *p) {

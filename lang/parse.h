@@ -129,6 +129,11 @@ static inline bool gr_at_word(const gr_parser *p, const gr_name *word) {
 
 /* Whether an expression can begin with this token. */
 bool gr_begins_operand(const gr_token *token);
+/* A word that nothing but a statement begins with. */
+bool gr_begins_statement(const gr_token *token);
+/* 1:n, whose colon stands at `colon`: reads the upper bound, which begins at the next token, and shows
+ * the range. */
+void gr_read_range_colon(gr_parser *p, gr_span low, gr_span colon);
 
 /* A name or a keyword, with its interned name. */
 static inline bool gr_is_word(const gr_token *token) {

@@ -445,13 +445,7 @@ static void range_argument(gr_parser *p, const gr_node *low) {
     gr_token next = gr_peek(p);
     if (!gr_begins_operand(&next)) return;
     gr_advance(p);
-    uint32_t begin = p->token.span.begin;
-    if (!gr_parse_level(p, GR_LEVEL_ADD)) return;
-    gr_span high = gr_from(p, begin);
-    gr_diagnostic *d =
-        gr_complain(p, GR_E_foreign_habit, colon, "`:` makes no range; ranges are written with `..`");
-    gr_diag_note(d, "a range ends before its upper bound: `0..3` is 0, 1, 2");
-    gr_suggest_code(p, d, "%.*s..%.*s", GR_TEXT(p, low->span), GR_TEXT(p, high));
+    gr_read_range_colon(p, low->span, colon);
 }
 
 static bool argument(gr_parser *p, bool *named) {

@@ -337,19 +337,6 @@ static void skip_string(gr_parser *p) {
     p->lexer.quiet = quiet;
 }
 
-static bool begins_statement(const gr_token *token) {
-    switch (token->kind) {
-    case GR_T_LET:
-    case GR_T_PARAM:
-    case GR_T_WHILE:
-    case GR_T_RETURN:
-    case GR_T_BREAK:
-    case GR_T_CONTINUE:
-    case GR_T_IMPORT: return true;
-    default: return false;
-    }
-}
-
 static bool closes_something(const gr_parser *p, uint32_t level) {
     uint8_t kind = p->token.kind;
     uint8_t opener = kind == GR_T_RPAREN     ? GR_T_LPAREN
@@ -388,7 +375,7 @@ static bool can_resume(gr_parser *p, uint32_t level, bool moved) {
                (t->line_start && t->kind != GR_T_ELSE && !gr_continues(p));
     }
     uint8_t innermost = p->open[p->open_count - 1].kind;
-    return t->line_start && begins_statement(t) && innermost != GR_T_LBRACE;
+    return t->line_start && gr_begins_statement(t) && innermost != GR_T_LBRACE;
 }
 
 static void recover(gr_parser *p, uint32_t level, uint32_t begin) {

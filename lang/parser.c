@@ -96,7 +96,7 @@ gr_diagnostic *gr_complain(gr_parser *p, gr_diagnostic_id id, gr_span span, cons
     return diagnostic;
 }
 
-static bool statement_word(const gr_token *token) {
+bool gr_begins_statement(const gr_token *token) {
     switch (token->kind) {
     case GR_T_LET:
     case GR_T_PARAM:
@@ -242,7 +242,7 @@ static void report_unclosed(gr_parser *p, const gr_opener *opener) {
     const char *close = gr_token_shown(partner(opener->kind));
     bool lost = t->kind == GR_T_END || t->kind == GR_T_NEWLINE || t->kind == GR_T_RPAREN ||
                 t->kind == GR_T_RBRACKET || t->kind == GR_T_RBRACE ||
-                (t->line_start && statement_word(t));
+                (t->line_start && gr_begins_statement(t));
     if (lost) {
         gr_diagnostic *d = gr_fail(p, GR_E_unclosed_bracket, opener->span, "this %s is not closed",
                                    gr_token_shown(opener->kind));

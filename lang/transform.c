@@ -139,8 +139,9 @@ static bool differ(gr_value x, gr_value y) {
 static bool same_shapes(gr_vm *vm, const gr_flat *of, const gr_flat *v, const char *owner, const char *what) {
     uint32_t i = 0, n = of->count;
     if (n != v->count) {
-        gr_raise(vm, GR_E_bad_transform, "the %s must have the structure of the %s; it has %u of its %u leaves",
-                 what, owner, (unsigned)v->count, (unsigned)n);
+        gr_raise(vm, GR_E_bad_transform,
+                 "the %s must have the structure of the %s; it has %u of its %u leaves", what, owner,
+                 (unsigned)v->count, (unsigned)n);
         return false;
     }
     while (i < n && !differ(of->items[i], v->items[i])) i++;

@@ -407,6 +407,7 @@ ad_status ad_prog_infer(ad_ctx *ctx, ad_prog *p, const ad_type *in, ad_type *out
     if (s != AD_OK) return s;
     ad_prog_dtypes(p, dtype, type_mode(p, in, dtype), result);
     for (int k = 1; k < p->results; k++) out[k] = out[0];
-    for (int k = 0; k < p->results; k++) out[k].dtype = out[k].rank || result[k] == AD_BOOL8 ? result[k] : (uint8_t)AD_F64;
+    for (int k = 0; k < p->results; k++)
+        out[k].dtype = out[k].rank || result[k] == AD_BOOL8 ? result[k] : (uint8_t)AD_F64;
     return AD_OK;
 }

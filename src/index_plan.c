@@ -191,7 +191,8 @@ static ad_status count_rest(draft *d, int n, const ad_index *index, int *left) {
     }
     if (rests > 1) {
         ad_status s = ad_fail(d->ctx, AD_ERR_INDEX, -1, "`..` stands twice in one index");
-        ad_hint(d->ctx, "`..` is all the axes that are left over; one whole axis is `0..`: `x[0.., new, 0..]`");
+        ad_hint(d->ctx, "`..` is all the axes that are left over; one whole axis is `0..`, as in "
+                        "`x[0.., new, 0..]`");
         return s;
     }
     *left = d->in->rank - taken;

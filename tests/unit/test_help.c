@@ -5,17 +5,7 @@
 
 #include <stdio.h>
 
-static machine m;
-static gr_buffer out;
-static void open_machine(void) {
-    machine_open(&m);
-    gr_buffer_init(&out, m.ctx);
-}
-static void close_machine(void) {
-    gr_buffer_free(&out);
-    machine_close(&m);
-}
-TestSuite(help, .init = open_machine, .fini = close_machine);
+MACHINE_WITH_TEXT(help);
 
 static const char *told(void) { return out.text && out.size ? out.text : ""; }
 

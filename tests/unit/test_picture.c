@@ -3,17 +3,7 @@
 #include "picture.h"
 #include "vm.h"
 
-static machine m;
-static gr_buffer out;
-static void open_machine(void) {
-    machine_open(&m);
-    gr_buffer_init(&out, m.ctx);
-}
-static void close_machine(void) {
-    gr_buffer_free(&out);
-    machine_close(&m);
-}
-TestSuite(picture, .init = open_machine, .fini = close_machine);
+MACHINE_WITH_TEXT(picture);
 
 static gr_value picture(const char *text) {
     gr_buffer b;

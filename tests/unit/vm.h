@@ -44,6 +44,20 @@ static inline gr_status machine_run(machine *m, const char *text) {
     return gr_run_text(m->vm, "t", text, strlen(text), GR_RUN_ANSWER | m->flags);
 }
 
+/* For suites whose tests look at one text: a machine and a buffer each. */
+#define MACHINE_WITH_TEXT(suite)                                                                   \
+    static machine m;                                                                              \
+    static gr_buffer out;                                                                          \
+    static void open_machine(void) {                                                               \
+        machine_open(&m);                                                                          \
+        gr_buffer_init(&out, m.ctx);                                                               \
+    }                                                                                              \
+    static void close_machine(void) {                                                              \
+        gr_buffer_free(&out);                                                                      \
+        machine_close(&m);                                                                         \
+    }                                                                                              \
+    TestSuite(suite, .init = open_machine, .fini = close_machine)
+
 /* The answer of a program as interpolation shows it, or the first error's message. */
 static inline void machine_expect(machine *m, const char *text, const char *wanted) {
     gr_buffer out;
