@@ -9,7 +9,7 @@
 #include <math.h>
 
 static bool own_tensor(gr_vm *vm, gr_call *call, ad_tensor *t) {
-    if (!t) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!t) return gr_core_failed(vm, call);
     call->result = ad_wrap(t);
     return true;
 }
@@ -64,7 +64,7 @@ static bool gr_b_eye(gr_vm *vm, gr_call *call) {
 static bool sequence(gr_vm *vm, gr_call *call, ad_dtype dtype, int64_t n, double first, double step,
                      double last) {
     ad_tensor *t = ad_tensor_new(gr_ctx(vm), AD_F64, 1, &n);
-    if (!t) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!t) return gr_core_failed(vm, call);
     double *x = t->data;
     for (int64_t i = 0; i < n; i++) x[i] = i == n - 1 ? last : first + (double)i * step;
     if (dtype == AD_F64) return own_tensor(vm, call, t);
@@ -171,7 +171,7 @@ static bool gr_b_bernoulli(gr_vm *vm, gr_call *call) {
                draw(vm, call, AD_BERNOULLI, x, 0, dtype, rank, dims);
     }
     ad_tensor *u = ad_random(gr_ctx(vm), AD_UNIFORM, 0, 1, AD_F64, p.tensor->rank, p.tensor->dims);
-    if (!u) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!u) return gr_core_failed(vm, call);
     int64_t index[AD_MAX_RANK] = {0};
     for (int64_t i = 0; i < u->size; i++) {
         ad_tensor_set(u, index, ad_tensor_get(u, index) < ad_tensor_get(p.tensor, index));
@@ -224,7 +224,7 @@ static bool gr_b_permutation(gr_vm *vm, gr_call *call) {
     else if (x.kind == GR_TUPLE) n = (int64_t)gr_as_tuple(x)->count;
     else if (!gr_want_count(vm, call, 0, 0, &n)) return false;
     ad_tensor *order = ad_permutation(gr_ctx(vm), n);
-    if (!order) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!order) return gr_core_failed(vm, call);
     if (x.kind == AD_NUMBER) return own_tensor(vm, call, order);
     bool ok;
     if (x.kind == AD_TENSOR) {

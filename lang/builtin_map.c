@@ -47,7 +47,7 @@ static bool collect_all(gr_vm *vm, const gr_call *call, gr_arena *arena, collect
         return gr_raise_kind(vm, call, H_X, "numbers: a tensor or a structure");
     if (!gr_structure_count(vm, v, &leaves, &numbers)) return false;
     c->numbers = gr_arena_alloc(arena, ((size_t)numbers + 1) * sizeof *c->numbers);
-    if (!c->numbers) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!c->numbers) return gr_core_failed(vm, call);
     return gr_structure_each(vm, v, collect_leaf, c);
 }
 
@@ -161,7 +161,7 @@ static bool draw_map(gr_vm *vm, gr_call *call, gr_arena *arena, const ad_tensor 
     gr_map m = {.ctx = gr_ctx(vm)};
     if (!matrix_size(vm, call, t, &m)) return false;
     double *values = gr_arena_alloc(arena, (size_t)t->size * sizeof *values);
-    if (!values) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!values) return gr_core_failed(vm, call);
     ad_tensor_read(t, values);
     m.values = values;
     find_range(&m);

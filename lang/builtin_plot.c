@@ -28,7 +28,7 @@ bool gr_plot_text(gr_vm *vm, gr_arena *arena, const gr_call *call, uint32_t i, c
     if (!gr_given(call, i)) return true;
     if (!gr_want_string(vm, call, i, &s)) return false;
     char *text = gr_arena_alloc(arena, s->length + 1);
-    if (!text) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!text) return gr_core_failed(vm, call);
     copy_text(text, s->length + 1, s);
     *out = text;
     return true;
@@ -100,7 +100,7 @@ bool gr_plot_names(gr_vm *vm, gr_arena *arena, const gr_call *call, uint32_t i, 
         return false;
     }
     *out = gr_arena_alloc(arena, (count + 1) * sizeof **out);
-    if (!*out) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!*out) return gr_core_failed(vm, call);
     for (size_t k = 0; k < n; k++) {
         if (items[k].kind != GR_STRING) return gr_raise_kind(vm, call, i, "a tuple of strings");
         copy_text((*out)[k], sizeof **out, gr_as_string(items[k]));
@@ -127,7 +127,7 @@ typedef struct builder {
     uint32_t x_at, y_at;  /* which argument each is */
 } builder;
 
-static bool out_of_memory(builder *b) { return gr_check(b->vm, b->call, AD_ERR_MEMORY); }
+static bool out_of_memory(builder *b) { return gr_core_failed(b->vm, b->call); }
 
 /* A value that stands for several series. */
 static bool is_several(gr_value v) {

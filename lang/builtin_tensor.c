@@ -98,11 +98,11 @@ static bool repeat_along(gr_vm *vm, gr_call *call, gr_value x, const ad_tensor *
     int64_t size = x.tensor->dims[axis];
     size_t bytes = (size_t)(size + 1) * sizeof(double);
     double *each = ad_mem_get(gr_ctx(vm), bytes);
-    if (!each) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!each) return gr_core_failed(vm, call);
     int64_t total = read_copies(vm, call, copies, size, each);
     ad_tensor *places = total < 0 ? NULL : places_of(vm, total, size, each);
     ad_mem_put(gr_ctx(vm), each, bytes);
-    if (!places) return total < 0 ? false : gr_check(vm, call, AD_ERR_MEMORY);
+    if (!places) return total < 0 ? false : gr_core_failed(vm, call);
     ad_index index[AD_MAX_RANK] = {{0}};
     for (int k = 0; k < axis; k++) index[k].kind = AD_IX_SLICE;
     index[axis] = (ad_index){.kind = AD_IX_GATHER, .tensor = places};
@@ -206,7 +206,7 @@ static bool sort_tuple(gr_vm *vm, gr_call *call, gr_value items, gr_value keys, 
                        bool distinct) {
     size_t n = gr_as_tuple(items)->count, bytes = (2 * n + 1) * sizeof(entry);
     entry *p = ad_mem_get(gr_ctx(vm), bytes);
-    if (!p) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!p) return gr_core_failed(vm, call);
     for (size_t i = 0; i < n; i++)
         p[i] = (entry){gr_as_tuple(items)->items[i], gr_as_tuple(keys)->items[i]};
     bool ok = are_ordered(vm, call, n, p, true);

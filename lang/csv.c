@@ -320,7 +320,7 @@ static bool columns_record(reader *r, gr_value *out) {
             gr_release(r->vm, v);
             ad_tensor *t = ad_tensor_from(ctx, ad_default_dtype(ctx), 1, &rows,
                                           c->numbers ? c->numbers : &none);
-            if (!t) return gr_check(r->vm, NULL, AD_ERR_MEMORY);
+            if (!t) return gr_core_failed(r->vm, NULL);
             v = ad_wrap(t);
         }
         if (!gr_record_set(r->vm, out, c->name, v)) return false;
@@ -332,7 +332,7 @@ static bool columns_matrix(reader *r, gr_value *out) {
     ad_ctx *ctx = gr_ctx(r->vm);
     int64_t dims[2] = {(int64_t)r->rows, (int64_t)r->count};
     ad_tensor *t = ad_tensor_new(ctx, AD_F64, 2, dims);
-    if (!t) return gr_check(r->vm, NULL, AD_ERR_MEMORY);
+    if (!t) return gr_core_failed(r->vm, NULL);
     double *x = t->data;
     for (size_t i = 0; i < r->rows; i++)
         for (size_t k = 0; k < r->count; k++) *x++ = r->columns[k].numbers[i];
@@ -341,7 +341,7 @@ static bool columns_matrix(reader *r, gr_value *out) {
     ad_tensor *cast = ad_tensor_cast(ctx, t, ad_default_dtype(ctx));
     ad_tensor_release(ctx, t);
     *out = cast ? ad_wrap(cast) : gr_nil();
-    return cast || gr_check(r->vm, NULL, AD_ERR_MEMORY);
+    return cast || gr_core_failed(r->vm, NULL);
 }
 
 static void close_reader(reader *r) {

@@ -142,7 +142,7 @@ static bool convert_range(const conversion *c, const gr_range *r, gr_value *out)
     if (!range_count(c->vm, c->call, c->argument, r, &count)) return false;
     int64_t n = (int64_t)count;
     ad_tensor *t = ad_tensor_new(gr_ctx(c->vm), AD_F64, 1, &n);
-    if (!t) return gr_check(c->vm, c->call, AD_ERR_MEMORY);
+    if (!t) return gr_core_failed(c->vm, c->call);
     for (int64_t i = 0; i < n; i++) ((double *)t->data)[i] = r->low + (double)i * r->step;
     *out = ad_wrap(t);
     return true;

@@ -244,14 +244,14 @@ static bool untag_tensor(gr_vm *vm, const gr_call *call, gr_value v, gr_value *o
         return raise_form(vm, call);
     size_t n = gr_as_tuple(*data)->count, bytes = (n + 1) * sizeof(double);
     double *x = ad_mem_get(gr_ctx(vm), bytes);
-    if (!x) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!x) return gr_core_failed(vm, call);
     bool ok = true;
     for (size_t i = 0; ok && i < n; i++) ok = untag_number(gr_as_tuple(*data)->items[i], &x[i]);
     ad_tensor *t = ok ? ad_tensor_from(gr_ctx(vm), dtype, (int)gr_as_tuple(*shape)->count, dims, x)
                       : NULL;
     ad_mem_put(gr_ctx(vm), x, bytes);
     if (!ok) return raise_form(vm, call);
-    if (!t) return gr_check(vm, call, AD_ERR_MEMORY);
+    if (!t) return gr_core_failed(vm, call);
     *out = ad_wrap(t);
     return true;
 }

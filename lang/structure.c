@@ -333,11 +333,11 @@ static bool plain_numbers(gr_vm *vm, size_t count, const gr_value *items, gr_val
     ad_ctx *ctx = gr_ctx(vm);
     int64_t size = (int64_t)count;
     double *numbers = ad_mem_get(ctx, (count + 1) * sizeof *numbers);
-    if (!numbers) return raise_core(vm, AD_ERR_MEMORY);
+    if (!numbers) return gr_core_failed(vm, NULL);
     for (size_t i = 0; i < count; i++) numbers[i] = items[i].num;
     ad_tensor *t = ad_tensor_from(ctx, all_bool ? AD_BOOL8 : AD_F64, 1, &size, numbers);
     ad_mem_put(ctx, numbers, (count + 1) * sizeof *numbers);
-    if (!t) return raise_core(vm, AD_ERR_MEMORY);
+    if (!t) return gr_core_failed(vm, NULL);
     *out = ad_wrap(t);
     return true;
 }
@@ -354,7 +354,7 @@ static bool join_many(gr_vm *vm, uint32_t src, const char *row, size_t count, co
                       int64_t axis, gr_value *out) {
     size_t runs = (count + AD_MAX_OPERANDS - 1) / AD_MAX_OPERANDS, done = 0;
     gr_value *parts = ad_mem_get(gr_ctx(vm), runs * sizeof *parts);
-    if (!parts) return raise_core(vm, AD_ERR_MEMORY);
+    if (!parts) return gr_core_failed(vm, NULL);
     bool ok = true;
     for (; ok && done < runs; done += ok) {
         size_t from = done * AD_MAX_OPERANDS, n = count - from;
@@ -456,7 +456,7 @@ bool gr_structure_flat(gr_vm *vm, uint32_t src, gr_value v, gr_value *out) {
     if (!gr_structure_each(vm, v, see_tracked, &f)) return false;
     if (f.tracked) return flat_recorded(vm, &f, v, out);
     ad_tensor *t = ad_tensor_new(gr_ctx(vm), AD_F64, 1, &numbers);
-    if (!t) return raise_core(vm, AD_ERR_MEMORY);
+    if (!t) return gr_core_failed(vm, NULL);
     f.at = t->data;
     *out = ad_wrap(t);
     return gr_structure_each(vm, v, copy_leaf, &f);

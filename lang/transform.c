@@ -64,7 +64,7 @@ static bool zero_leaf(gr_vm *vm, void *user, const gr_path *path, int n, const g
     ad_dtype dtype = t->dtype == AD_BOOL8 ? AD_F64 : (ad_dtype)t->dtype;
     ad_tensor *zeros = ad_tensor_full(vm->ctx, dtype, t->rank, t->dims, 0);
     if (zeros) *out = ad_wrap(zeros);
-    return zeros || gr_check(vm, NULL, ad_last_error(vm->ctx)->status);
+    return zeros || gr_core_failed(vm, NULL);
 }
 
 bool gr_zeros_like(gr_vm *vm, gr_value v, gr_value *out) {
@@ -349,7 +349,7 @@ static bool ones_like(gr_vm *vm, gr_value v, gr_value *out) {
     const ad_tensor *t = v.tensor;
     ad_tensor *ones = ad_tensor_full(vm->ctx, (ad_dtype)t->dtype, t->rank, t->dims, 1);
     if (ones) *out = ad_wrap(ones);
-    return ones || gr_check(vm, NULL, ad_last_error(vm->ctx)->status);
+    return ones || gr_core_failed(vm, NULL);
 }
 
 static bool not_elementwise(gr_vm *vm, gr_value f) {

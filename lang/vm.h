@@ -89,6 +89,8 @@ static inline bool gr_check(gr_vm *vm, const gr_call *call, ad_status status) {
     gr_raise_core(vm, call, status);
     return false;
 }
+/* The same after a function of the core that gave NULL: its error tells why. */
+bool gr_core_failed(gr_vm *vm, const gr_call *call);
 void gr_raise_memory(gr_vm *vm);
 /* Has something been raised and not been handled? */
 bool gr_has_raised(const gr_vm *vm);

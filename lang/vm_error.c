@@ -184,6 +184,11 @@ gr_diagnostic *gr_raise_passed(gr_vm *vm, const char *name, uint32_t position, g
     return raise_at(vm, id, argument_operand(vm, name, position), text);
 }
 
+bool gr_core_failed(gr_vm *vm, const gr_call *call) {
+    gr_raise_core(vm, call, ad_last_error(vm->ctx)->status);
+    return false;
+}
+
 void gr_raise_memory(gr_vm *vm) {
     gr_raise(vm, GR_E_out_of_memory, "there is not enough memory");
     vm->raised = true;

@@ -46,10 +46,7 @@ static bool plain_tensor(gr_vm *vm, size_t count, const gr_value *items, ad_dtyp
                          gr_value *out) {
     int64_t dims = (int64_t)count;
     ad_tensor *t = ad_tensor_new(vm->ctx, dtype, 1, &dims);
-    if (!t) {
-        gr_raise_core(vm, NULL, ad_last_error(vm->ctx)->status);
-        return false;
-    }
+    if (!t) return gr_core_failed(vm, NULL);
     if (dtype == AD_F64)
         for (size_t i = 0; i < count; i++) ((double *)t->data)[i] = items[i].num;
     else if (dtype == AD_F32)

@@ -180,7 +180,8 @@ typedef struct ad_tensor {
 
 static inline const int64_t *ad_strides(const ad_tensor *t) { return t->dims + t->rank; }
 
-/* Uninitialised, contiguous. NULL on failure (error set); so for all that return tensors. */
+/* Uninitialised, contiguous. NULL on failure (error set); so for all that return tensors, of which
+ * those that fill or copy one see the interrupt flag too. */
 ad_tensor *ad_tensor_new(ad_ctx *ctx, ad_dtype dtype, int rank, const int64_t *dims);
 ad_tensor *ad_tensor_full(ad_ctx *ctx, ad_dtype dtype, int rank, const int64_t *dims, double value);
 /* A view of `t`'s elements from `offset` elements on. */

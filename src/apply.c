@@ -42,7 +42,7 @@ static inline ad_status push_number(ad_ctx *ctx, ad_op op, uint32_t src, uint32_
                                     double y, ad_value *out) {
     uint32_t node;
     tape_entry *e = ad_push(ctx, &node);
-    if (!e) return AD_ERR_MEMORY;
+    if (!e) return ad_failed(ctx);
     *e = (tape_entry){.num = y, .a = a, .b = b, .src = src, .op = (uint8_t)op, .held = 1};
     *out = tracked(y, node);
     return AD_OK;
@@ -59,13 +59,13 @@ ad_status ad_apply1(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value *o
         return AD_OK;
     }
     uint32_t x = ad_operand(ctx, a);
-    return x ? push_number(ctx, op, src, x, 0, y, out) : AD_ERR_MEMORY;
+    return x ? push_number(ctx, op, src, x, 0, y, out) : ad_failed(ctx);
 }
 
 static ad_status record2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, double y,
                          ad_value *out) {
     uint32_t x, z;
-    if (!operand_of(ctx, op, a, src, &x) || !operand_of(ctx, op, b, src, &z)) return AD_ERR_MEMORY;
+    if (!operand_of(ctx, op, a, src, &x) || !operand_of(ctx, op, b, src, &z)) return ad_failed(ctx);
     return push_number(ctx, op, src, x, z, y, out);
 }
 
@@ -185,7 +185,7 @@ static ad_status apply_elementwise(ad_ctx *ctx, ad_op op, uint32_t src, int n, c
     if (numbers && n == 2) return ad_apply2(ctx, op, src, in[0], in[1], out);
     if (numbers && op == AD_OP_WHERE) return where_number(ctx, src, in, out);
     ad_prog *p = ad_prog_of_row(ctx, op);
-    if (!p) return AD_ERR_MEMORY;
+    if (!p) return ad_failed(ctx);
     return apply_prog(ctx, p, op, src, in, out);
 }
 

@@ -46,6 +46,11 @@ ad_status ad_fail(ad_ctx *ctx, ad_status status, int operand, const char *format
 /* Adds the hint to the error that is set. */
 void ad_hint(ad_ctx *ctx, const char *format, ...) AD_PRINTF(2, 3);
 ad_status ad_fail_memory(ad_ctx *ctx, size_t bytes);
+/* What to return after a call that gave NULL: it has set the error, mostly for want of memory, but
+ * copies look at the interrupt flag too. */
+static inline ad_status ad_failed(const ad_ctx *ctx) {
+    return ctx->error.status ? ctx->error.status : AD_ERR_MEMORY;
+}
 
 /* True if the product does not fit. */
 static inline bool ad_mul_overflow(size_t a, size_t b, size_t *out) {

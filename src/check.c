@@ -51,7 +51,7 @@ static ad_status weighed_sum(ad_ctx *ctx, ad_value y, double *sum) {
     }
     size_t bytes = (size_t)y.tensor->size * sizeof(double);
     double *x = ad_mem_get(ctx, bytes + 1);
-    if (!x) return AD_ERR_MEMORY;
+    if (!x) return ad_failed(ctx);
     ad_tensor_read(y.tensor, x);
     *sum = 0;
     for (int64_t i = 0; i < y.tensor->size; i++) *sum += weight(i) * x[i];
@@ -66,12 +66,12 @@ static ad_status seed_of(ad_ctx *ctx, ad_value y, ad_value *seed) {
     if (!is_tensor(y)) return AD_OK;
     size_t bytes = (size_t)y.tensor->size * sizeof(double);
     double *w = ad_mem_get(ctx, bytes + 1);
-    if (!w) return AD_ERR_MEMORY;
+    if (!w) return ad_failed(ctx);
     for (int64_t i = 0; i < y.tensor->size; i++) w[i] = weight(i);
     ad_dtype dtype = y.tensor->dtype == AD_F32 ? AD_F32 : AD_F64;
     ad_tensor *t = ad_tensor_from(ctx, dtype, y.tensor->rank, y.tensor->dims, w);
     ad_mem_put(ctx, w, bytes + 1);
-    if (!t) return AD_ERR_MEMORY;
+    if (!t) return ad_failed(ctx);
     *seed = ad_wrap(t);
     return AD_OK;
 }
@@ -214,7 +214,7 @@ static ad_status check_operand(checker *c, int operand, ad_value grad) {
     if (v.kind == AD_BOOL) return AD_OK;
     int64_t n = elements(v);
     double *g = ad_mem_get(c->ctx, (size_t)n * sizeof(double) + 1);
-    if (!g) return AD_ERR_MEMORY;
+    if (!g) return ad_failed(c->ctx);
     for (int64_t i = 0; i < n; i++) g[i] = is_tensor(grad) ? 0 : grad.num;
     if (is_tensor(grad)) ad_tensor_read(grad.tensor, g);
     ad_status s = AD_OK;
@@ -247,7 +247,7 @@ static ad_status copy_operands(ad_ctx *ctx, int n, const ad_value *at, ad_value 
             continue;
         }
         while (i--) ad_release(ctx, copy[i]);
-        return AD_ERR_MEMORY;
+        return ad_failed(ctx);
     }
     return AD_OK;
 }

@@ -66,7 +66,7 @@ static ad_status set_tangent(forward *f, uint32_t node, ad_value v) {
         ad_value *slots = ad_mem_get(f->ctx, SEG_SIZE * sizeof *slots);
         if (!slots) {
             forget(f->ctx, v);
-            return AD_ERR_MEMORY;
+            return ad_failed(f->ctx);
         }
         for (uint32_t i = 0; i < SEG_SIZE; i++) slots[i].head = AD_ABSENT_HEAD;
         p->slots = slots;
@@ -146,7 +146,7 @@ static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
     }
     if (!given) return AD_OK;
     ad_prog *ahead = ad_prog_pushforward(f->ctx, p->prog, given);
-    if (!ahead) return AD_ERR_MEMORY;
+    if (!ahead) return ad_failed(f->ctx);
     ad_status st = f->record ? ad_apply_prog(f->ctx, ahead, e->src, in, &out)
                              : ad_prog_run(f->ctx, ahead, in, &out);
     if (st == AD_OK) st = fit(f, e, 0, out, &out);
@@ -167,7 +167,7 @@ static ad_status keep_results(forward *f, uint32_t node, int n, const bool *give
         if (p) p->v[k] = given[k] ? v[k] : (ad_value){.head = AD_ABSENT_HEAD};
         else if (given[k]) ad_release(f->ctx, v[k]);
     }
-    if (!p) return AD_ERR_MEMORY;
+    if (!p) return ad_failed(f->ctx);
     p->n = n;
     p->refused = 0;
     ad_value together = {.head = AD_USER_KIND};
@@ -200,7 +200,7 @@ static void linear_rule(ad_rule *r) {
     ad_value *in = ad_mem_get(r->ctx, bytes);
     ad_value out[8];
     if (!in) {
-        r->status = AD_ERR_MEMORY;
+        r->status = ad_failed(r->ctx);
         return;
     }
     for (int i = 0; i < r->n; i++) in[i] = r->need[i] ? r->tan[i] : ad_rule_zeros(r, &r->in_type[i]);
@@ -251,7 +251,7 @@ static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
     ad_rule *r = &frame.rule;
     size_t bytes = (size_t)p->nin * sizeof(ad_value);
     ad_value *tan = ad_mem_get(f->ctx, bytes);
-    if (!tan) r->status = AD_ERR_MEMORY;
+    if (!tan) r->status = ad_failed(f->ctx);
     for (int i = 0; tan && i < p->nin; i++) {
         const ad_value *t = tangent_slot(f, p->in[i]);
         frame.need[i] = t != NULL;
@@ -320,7 +320,7 @@ static ad_status transpose_twice(forward *f, const tape_entry *e, const ad_value
     ad_ctx *ctx = f->ctx;
     size_t bytes = (size_t)p->nin * sizeof(ad_value);
     ad_value *din = ad_mem_get(ctx, 3 * bytes), *seed = din + p->nin;
-    if (!din) return AD_ERR_MEMORY;
+    if (!din) return ad_failed(ctx);
     for (int i = 0; i < p->nin; i++) din[i] = ad_number(0);
     bool was = ad_set_recording(ctx, true);
     ad_value *in = p->callback->inputs ? seed + p->nin : NULL;
@@ -355,7 +355,7 @@ static ad_status push_callback(forward *f, uint32_t node, const tape_entry *e) {
     ad_ctx *ctx = f->ctx;
     size_t each = 2 * sizeof(ad_value), bytes = p->nin * each + p->nout * (each + sizeof(bool));
     ad_value *in = ad_mem_get(ctx, bytes);
-    if (!in) return AD_ERR_MEMORY;
+    if (!in) return ad_failed(ctx);
     ad_value *tan = in + p->nin, *out = tan + p->nin;
     bool *given = (bool *)(out + 2 * p->nout);
     ad_status st = AD_OK;
@@ -391,7 +391,7 @@ static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
     if (p->callback->push) return push_callback(f, node, e);
     size_t each = sizeof(ad_value) + sizeof(bool), bytes = (size_t)p->nout * (sizeof(ad_value) + each);
     ad_value *u = ad_mem_get(f->ctx, bytes), *out = u + p->nout;
-    if (!u) return AD_ERR_MEMORY;
+    if (!u) return ad_failed(f->ctx);
     bool *given = (bool *)(out + p->nout);
     memset(given, 0, (size_t)p->nout * sizeof *given);
     ad_status st = AD_OK;
@@ -446,7 +446,7 @@ static ad_status push_gradient(forward *f, uint32_t node, const tape_entry *e) {
     int n = e->payload->nout;
     size_t bytes = (size_t)n * (2 * sizeof(ad_value) + sizeof(bool));
     ad_value *out = ad_mem_get(ctx, bytes), *tan = out + n;
-    if (!out) return AD_ERR_MEMORY;
+    if (!out) return ad_failed(ctx);
     bool *given = (bool *)(tan + n);
     ad_status st = ad_unroll(ctx, e, out);
     if (st != AD_OK) {

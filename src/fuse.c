@@ -30,7 +30,7 @@ const ad_block_table *ad_block_kernels(void) {
 
 ad_status ad_fuse_open(ad_ctx *ctx) {
     ctx->fuse = ad_mem_get(ctx, sizeof *ctx->fuse);
-    if (!ctx->fuse) return AD_ERR_MEMORY;
+    if (!ctx->fuse) return ad_failed(ctx);
     memset(ctx->fuse, 0, sizeof *ctx->fuse);
     ctx->fuse->kernels = ad_block_kernels();
     return AD_OK;
@@ -181,7 +181,7 @@ static void mark(ad_prog *p) {
 /* Moves what is alive together. */
 static ad_status compact(ad_prog *p) {
     int32_t *place = (int32_t *)(void *)ad_fuse_scratch(p->ctx, (size_t)p->count * sizeof *place + 1);
-    if (!place) return AD_ERR_MEMORY;
+    if (!place) return ad_failed(p->ctx);
     int count = p->inputs;
     for (int i = 0; i < p->inputs; i++) place[i] = i;
     for (int i = p->inputs; i < p->count; i++) {
@@ -208,7 +208,7 @@ static void release_dead(ad_prog *p, int i, const int32_t *last, uint8_t *busy) 
 static ad_status give_registers(ad_prog *p) {
     size_t bytes = (size_t)p->count * (sizeof(int32_t) + 1);
     int32_t *last = (int32_t *)(void *)ad_fuse_scratch(p->ctx, bytes + 1);
-    if (!last) return AD_ERR_MEMORY;
+    if (!last) return ad_failed(p->ctx);
     uint8_t *busy = (uint8_t *)(last + p->count);
     memset(busy, 0, (size_t)p->count);
     for (int i = 0; i < p->count; i++) last[i] = i;
@@ -261,7 +261,7 @@ ad_status ad_prog_finish_all(ad_prog *p, int results, const int32_t *result, con
     if (p->failed) return ad_last_error(p->ctx)->status == AD_ERR_MEMORY ? AD_ERR_MEMORY : ad_fail(
         p->ctx, AD_ERR_ARGUMENT, -1, "a block program has a register that does not exist");
     p->result = ad_mem_get(p->ctx, 2 * (size_t)results * sizeof *p->result);
-    if (!p->result) return AD_ERR_MEMORY;
+    if (!p->result) return ad_failed(p->ctx);
     p->results = results;
     memcpy(p->result, result, (size_t)results * sizeof *result);
     for (int k = 0; k < results; k++) p->result[results + k] = like ? like[k] : -1;
@@ -316,7 +316,7 @@ uint64_t ad_prog_dependence(const ad_prog *p) {
 static ad_status shape_guarded(ad_ctx *ctx, ad_prog *p, const ad_type *in, ad_type *out) {
     size_t bytes = (size_t)p->count * sizeof(ad_type);
     ad_type *types = ad_mem_get(ctx, bytes);
-    if (!types) return AD_ERR_MEMORY;
+    if (!types) return ad_failed(ctx);
     ad_status s = AD_OK;
     for (int i = 0; i < p->count && s == AD_OK; i++) {
         const ad_node *x = &p->nodes[i];

@@ -132,11 +132,11 @@ static ad_status open_derivation(derivation *d, ad_ctx *ctx, const ad_prog *p, i
                        "a fused function of %d inputs is too large to be differentiated once more",
                        p->inputs);
     d->map = ad_mem_get(ctx, d->bytes);
-    if (!d->map) return AD_ERR_MEMORY;
+    if (!d->map) return ad_failed(ctx);
     d->slope = d->map + n;
     d->active = (bool *)(d->slope + n);
     d->q = ad_prog_raw(ctx, inputs);
-    if (!d->q) return AD_ERR_MEMORY;
+    if (!d->q) return ad_failed(ctx);
     d->q->derived = true;
     d->make = (maker){.base = {.emit = maker_emit, .constant = maker_constant}, .q = d->q};
     for (int i = 0; i < p->count; i++) {

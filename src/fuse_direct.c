@@ -78,7 +78,7 @@ static ad_status run_chunks(ad_ctx *ctx, const single *s, int64_t size, size_t e
 
 static ad_status run_single(ad_ctx *ctx, const single *s, const ad_tensor *model, ad_value *out) {
     ad_tensor *t = ad_tensor_like(ctx, model);
-    if (!t) return AD_ERR_MEMORY;
+    if (!t) return ad_failed(ctx);
     ad_status st = run_chunks(ctx, s, t->size, model->dtype == AD_F32 ? 4 : 8, t->data);
     if (st == AD_OK)
         *out = ad_wrap(t);

@@ -35,7 +35,7 @@ static uint8_t dtype_of(ad_value v) {
 static ad_status run_numbers(ad_ctx *ctx, const ad_prog *p, const ad_value *in, ad_value *out) {
     uint8_t dtype[AD_MAX_OPERANDS * 2 + 2], result[AD_MAX_OPERANDS + 1];
     double *x = (double *)(void *)ad_fuse_scratch(ctx, (size_t)p->count * sizeof *x);
-    if (!x) return AD_ERR_MEMORY;
+    if (!x) return ad_failed(ctx);
     for (int i = 0; i < p->inputs; i++) {
         x[i] = ad_is_tensor(in[i]) ? 0 : in[i].num;
         dtype[i] = dtype_of(in[i]);
@@ -106,7 +106,7 @@ static ad_status open_job(job *j) {
                    stages * sizeof *j->stages + (size_t)p->results * sizeof *j->sinks + 2 * n + 64 +
                    ((size_t)p->registers + 2 * stages + 1) * BLOCK_BYTES;
     char *at = ad_fuse_scratch(j->ctx, bytes);
-    if (!at) return AD_ERR_MEMORY;
+    if (!at) return ad_failed(j->ctx);
     j->blocks = at + (-(uintptr_t)at & 63);
     at = j->blocks + ((size_t)p->registers + 2 * stages + 1) * BLOCK_BYTES;
     j->at = (const char **)(void *)at;
@@ -272,7 +272,7 @@ static ad_status open_sink(job *j, int k, uint8_t dtype) {
     }
     j->type.dtype = dtype;
     s->tensor = ad_tensor_of_type(j->ctx, &j->type);
-    if (!s->tensor) return AD_ERR_MEMORY;
+    if (!s->tensor) return ad_failed(j->ctx);
     s->direct = dtype == j->mode && is_block(j, s->node);
     if (s->direct) {
         j->at[s->node] = s->tensor->data;
@@ -286,7 +286,7 @@ static ad_status open_sinks(job *j, const uint8_t *dtype) {
     for (int k = 0; k < j->p->results; k++) {
         if (open_sink(j, k, dtype[k]) == AD_OK) continue;
         while (k--) ad_tensor_release(j->ctx, j->sinks[k].tensor);
-        return AD_ERR_MEMORY;
+        return ad_failed(j->ctx);
     }
     return AD_OK;
 }
@@ -400,7 +400,7 @@ static ad_status shape_of_call(job *j) {
     if (one_shape(j->p, j->in, &j->type)) return AD_OK;
     size_t bytes = (size_t)j->p->inputs * sizeof(ad_type);
     ad_type *types = ad_mem_get(j->ctx, bytes);
-    if (!types) return AD_ERR_MEMORY;
+    if (!types) return ad_failed(j->ctx);
     for (int i = 0; i < j->p->inputs; i++) types[i] = ad_type_of(j->in[i]);
     ad_status s = ad_prog_shape(j->ctx, j->p, types, &j->type);
     ad_mem_put(j->ctx, types, bytes);

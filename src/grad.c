@@ -23,7 +23,7 @@ static ad_status request_open(ad_ctx *ctx, int ny, int n, request *q) {
     q->ny = ny;
     q->n = n;
     q->seed = ad_mem_get(ctx, q->bytes);
-    if (!q->seed) return AD_ERR_MEMORY;
+    if (!q->seed) return ad_failed(ctx);
     q->result = q->seed + all;
     q->y = (uint32_t *)(q->result + all);
     q->wrt = q->y + ny;
@@ -42,7 +42,7 @@ static ad_status check_tracked(ad_ctx *ctx, int n, const ad_value *wrt) {
 static ad_status fill_request(ad_ctx *ctx, request *q, const ad_value *y, const ad_value *wrt) {
     for (int i = 0; i < q->ny; i++) {
         q->y[i] = y[i].node ? ad_operand(ctx, y[i]) : 0;
-        if (y[i].node && !q->y[i]) return AD_ERR_MEMORY;
+        if (y[i].node && !q->y[i]) return ad_failed(ctx);
     }
     for (int i = 0; i < q->n; i++) q->wrt[i] = ad_where_is(ctx->tape, wrt[i].node);
     return AD_OK;
@@ -79,7 +79,7 @@ static ad_status record_entry(ad_ctx *ctx, unsigned op, uint32_t src, int ny, in
     int nin = ny + nseed + n;
     size_t bytes = (size_t)nin * sizeof(ad_value);
     ad_value *in = ad_mem_get(ctx, bytes);
-    if (!in) return AD_ERR_MEMORY;
+    if (!in) return ad_failed(ctx);
     memcpy(in, y, (size_t)ny * sizeof *in);
     memcpy(in + ny, middle, (size_t)nseed * sizeof *in);
     memcpy(in + ny + nseed, last, (size_t)n * sizeof *in);
@@ -315,7 +315,7 @@ static ad_status stack_lines(ad_ctx *ctx, uint32_t src, bool rows, int64_t n, ad
 static ad_status recorded_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t n,
                                 unsigned flags, uint32_t src, ad_value *out) {
     ad_value *line = ad_mem_get(ctx, (size_t)n * sizeof *line);
-    if (!line) return AD_ERR_MEMORY;
+    if (!line) return ad_failed(ctx);
     ad_status st = AD_OK;
     int64_t made = 0;
     for (; made < n && st == AD_OK; made++)
@@ -353,7 +353,7 @@ static ad_status walk_lines(ad_sweep *s, request *q, ad_value y, ad_value wrt, b
                             ad_tensor *whole) {
     ad_status st = AD_OK;
     double *buf = ad_mem_get(s->ctx, (size_t)(whole->size / n + 1) * sizeof *buf);
-    if (!buf) return AD_ERR_MEMORY;
+    if (!buf) return ad_failed(s->ctx);
     for (int64_t i = 0; i < n && st == AD_OK; i++) {
         st = sweep_line(s, q, rows ? y : wrt, rows, i);
         if (st != AD_OK || q->result[0].head == AD_ABSENT_HEAD) continue;
@@ -386,7 +386,7 @@ static ad_status plain_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, u
     *open = ctx->recording && s->open;
     if (st == AD_OK && !*open) {
         whole = ad_tensor_full(ctx, AD_F64, rank, dims, 0);
-        st = whole ? walk_lines(s, &q, y, wrt, rows, size_of(rows ? y : wrt), whole) : AD_ERR_MEMORY;
+        st = whole ? walk_lines(s, &q, y, wrt, rows, size_of(rows ? y : wrt), whole) : ad_failed(ctx);
     }
     ad_sweep_end(s);
     request_close(ctx, &q);
@@ -421,7 +421,7 @@ ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uin
     int64_t n = rows ? size_of(y) : size_of(wrt);
     if (n == 0) {
         ad_tensor *empty = ad_tensor_full(ctx, AD_F64, rank, dims, 0);
-        if (!empty) return AD_ERR_MEMORY;
+        if (!empty) return ad_failed(ctx);
         *out = ad_wrap(empty);
         return AD_OK;
     }
@@ -431,7 +431,7 @@ ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uin
     if (st == AD_OK && !open && single) {
         ad_tensor *narrow = ad_tensor_cast(ctx, out->tensor, AD_F32);
         ad_release(ctx, *out);
-        if (!narrow) return AD_ERR_MEMORY;
+        if (!narrow) return ad_failed(ctx);
         *out = ad_wrap(narrow);
     }
     if (st != AD_OK || !open) return st;

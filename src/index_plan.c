@@ -289,7 +289,7 @@ static void set_many(ad_index_plan *p, const draft *d) {
 
 static ad_status pack(draft *d, ad_index_plan **plan) {
     ad_index_plan *p = ad_mem_get(d->ctx, plan_bytes(d));
-    if (!p) return AD_ERR_MEMORY;
+    if (!p) return ad_failed(d->ctx);
     p->bytes = plan_bytes(d);
     p->dtype = d->in->dtype;
     p->rank = d->in->rank;
@@ -322,7 +322,7 @@ ad_status ad_index_resolve(ad_ctx *ctx, ad_value x, int n, const ad_index *index
 
 ad_status ad_index_plan_copy(ad_ctx *ctx, const ad_index_plan *plan, ad_index_plan **out) {
     *out = ad_mem_get(ctx, plan->bytes);
-    if (!*out) return AD_ERR_MEMORY;
+    if (!*out) return ad_failed(ctx);
     memcpy(*out, plan, plan->bytes);
     return AD_OK;
 }

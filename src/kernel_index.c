@@ -83,7 +83,7 @@ static ad_status scatter_places(region *r) {
     const ad_index_plan *p = r->plan;
     size_t bytes = (size_t)p->places * sizeof(int64_t);
     r->owned = ad_mem_get(r->ctx, bytes);
-    if (!r->owned) return AD_ERR_MEMORY;
+    if (!r->owned) return ad_failed(r->ctx);
     const int64_t *dims = ad_plan_dims(p), *strides = ad_strides(r->t);
     for (int64_t i = 0; i < p->places; i++) {
         int64_t place = r->places[i], offset = 0;

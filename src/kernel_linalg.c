@@ -78,7 +78,7 @@ static ad_status call_open(ad_ctx *ctx, lapack_step step, int64_t rows, int64_t 
     size_t bytes = head + sizeof(double) * (size_t)numbers + sizeof(int) * (size_t)ints;
     bool apart = effort(step, (double)rows, (double)cols) > LONG;
     call *c = apart ? ad_worker_block(ctx, bytes) : ad_mem_get(ctx, bytes);
-    if (c == NULL) return AD_ERR_MEMORY;
+    if (c == NULL) return ad_failed(ctx);
     *c = (call){.step = step, .apart = apart, .bytes = bytes, .lib = *lib};
     c->rows = (int)rows;
     c->cols = (int)cols;

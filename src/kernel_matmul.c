@@ -133,7 +133,7 @@ static int leading(int64_t step, int64_t across, int64_t along) {
 static ad_status copied(ad_ctx *ctx, ad_matrix *m, size_t width, operand *o) {
     o->bytes = (size_t)(m->rows * m->cols) * width;
     o->copy = ad_mem_get(ctx, o->bytes);
-    if (o->copy == NULL) return AD_ERR_MEMORY;
+    if (o->copy == NULL) return ad_failed(ctx);
     char *to = o->copy;
     for (int64_t i = 0; i < m->rows; i++)
         for (int64_t j = 0; j < m->cols; j++, to += width)

@@ -181,7 +181,7 @@ ad_status ad_infer(ad_ctx *ctx, ad_op op, int n, const ad_type *in, const ad_arg
     const ad_row *row = &ad_rows[op];
     if (row->info.flags & AD_ROW_ELEMENTWISE) {
         ad_prog *p = ad_prog_of_row(ctx, op);
-        return p ? ad_prog_infer(ctx, p, in, out) : AD_ERR_MEMORY;
+        return p ? ad_prog_infer(ctx, p, in, out) : ad_failed(ctx);
     }
     ad_call call = {.ctx = ctx, .row = row, .op = op, .n = n, .args = args};
     return row->shape(&call, in, out);
@@ -215,5 +215,5 @@ ad_status ad_compute(ad_ctx *ctx, ad_op op, uint32_t src, int n, const ad_value 
         return AD_OK;
     }
     ad_prog *p = ad_prog_of_row(ctx, op);
-    return p ? ad_prog_run(ctx, p, in, out) : AD_ERR_MEMORY;
+    return p ? ad_prog_run(ctx, p, in, out) : ad_failed(ctx);
 }

@@ -158,7 +158,7 @@ bool ad_payload_has_type(const ad_payload *p, int i, ad_value v) {
 ad_status ad_push_out(ad_ctx *ctx, uint32_t parent, int k, uint32_t src, ad_value *out) {
     uint32_t node;
     tape_entry *e = ad_push(ctx, &node);
-    if (!e) return AD_ERR_MEMORY;
+    if (!e) return ad_failed(ctx);
     bool tensor = out->kind == AD_TENSOR;
     *e = (tape_entry){.num = tensor ? 0 : out->num,
                     .a = parent,
@@ -172,12 +172,12 @@ ad_status ad_push_out(ad_ctx *ctx, uint32_t parent, int k, uint32_t src, ad_valu
 }
 
 ad_status ad_record(ad_ctx *ctx, unsigned op, uint32_t src, ad_payload *p, int nout, ad_value *out) {
-    if (!p) return AD_ERR_MEMORY;
+    if (!p) return ad_failed(ctx);
     uint32_t node;
     tape_entry *e = ad_push(ctx, &node);
     if (!e) {
         ad_payload_free(ctx, p);
-        return AD_ERR_MEMORY;
+        return ad_failed(ctx);
     }
     ctx->tape->bytes_since += p->weight;
     *e = (tape_entry){.payload = p, .src = src, .op = (uint8_t)op, .flags = F_PAYLOAD};
@@ -193,7 +193,7 @@ ad_status ad_record(ad_ctx *ctx, unsigned op, uint32_t src, ad_payload *p, int n
             ad_unhold(ctx, out[k].node);
             out[k].node = 0;
         }
-        return AD_ERR_MEMORY;
+        return ad_failed(ctx);
     }
     return AD_OK;
 }

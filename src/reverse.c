@@ -139,7 +139,7 @@ static ad_status give(ad_sweep *s, uint32_t node, uint32_t src, ad_value v) {
     void *slot = node ? slot_of(s, node, &ok) : NULL;
     if (!slot) {
         ad_release(s->ctx, v);
-        return ok ? AD_OK : AD_ERR_MEMORY;
+        return ok ? AD_OK : ad_failed(s->ctx);
     }
     if (!touched(s, slot)) {
         store(s, slot, v);
@@ -158,7 +158,7 @@ static ad_status give_part(ad_sweep *s, uint32_t node, uint32_t k, ad_value v) {
     void *slot = slot_of(s, node, &ok);
     if (!slot) {
         ad_release(s->ctx, v);
-        return ok ? AD_OK : AD_ERR_MEMORY;
+        return ok ? AD_OK : ad_failed(s->ctx);
     }
     const tape_entry *e = ad_at(s->ctx->tape, node);
     int n = e->payload->nout;
@@ -167,7 +167,7 @@ static ad_status give_part(ad_sweep *s, uint32_t node, uint32_t k, ad_value v) {
         gather.ptr = ad_mem_get(s->ctx, (size_t)n * sizeof(ad_value));
         if (!gather.ptr) {
             ad_release(s->ctx, v);
-            return AD_ERR_MEMORY;
+            return ad_failed(s->ctx);
         }
         for (int i = 0; i < n; i++) ((ad_value *)gather.ptr)[i].head = AD_ABSENT_HEAD;
         store(s, slot, gather);
@@ -273,7 +273,7 @@ static uint64_t wanted_inputs(const ad_sweep *s, const ad_payload *p) {
 static ad_status run_pullback(ad_sweep *s, const tape_entry *e, uint64_t wanted, const ad_value *in,
                               ad_value *out) {
     ad_prog *back = ad_prog_pullback(s->ctx, e->payload->prog, wanted);
-    if (!back) return AD_ERR_MEMORY;
+    if (!back) return ad_failed(s->ctx);
     if (!s->record) return ad_prog_run(s->ctx, back, in, out);
     return ad_apply_prog(s->ctx, back, e->src, in, out);
 }
@@ -368,16 +368,16 @@ static ad_status back_index(ad_sweep *s, const tape_entry *e, ad_value g) {
     }
     bool ok = true;
     void *slot = slot_of(s, p->in[0], &ok);
-    if (!slot) return ok ? AD_OK : AD_ERR_MEMORY;
+    if (!slot) return ok ? AD_OK : ad_failed(s->ctx);
     ad_value have;
     if (!touched(s, slot)) {
-        if (ad_zeros_of(s->ctx, &type, &have) != AD_OK) return AD_ERR_MEMORY;
+        if (ad_zeros_of(s->ctx, &type, &have) != AD_OK) return ad_failed(s->ctx);
         store(s, slot, have);
     }
     have = load(s, slot, true);
     if (!ad_tensor_unshared(have.tensor) || !ad_tensor_is_contiguous(have.tensor)) {
         ad_tensor *own = ad_tensor_copy(s->ctx, have.tensor);
-        if (!own) return AD_ERR_MEMORY;
+        if (!own) return ad_failed(s->ctx);
         ad_release(s->ctx, have);
         have.tensor = own;
         store(s, slot, have);
@@ -399,7 +399,7 @@ static ad_status back_put(ad_sweep *s, const tape_entry *e, ad_value *adjoint) {
         if (st == AD_OK && !s->record && v.kind == AD_TENSOR && v.tensor->base) {
             ad_tensor *own = ad_tensor_copy(s->ctx, v.tensor);
             ad_release(s->ctx, v);
-            if (!own) return AD_ERR_MEMORY;
+            if (!own) return ad_failed(s->ctx);
             v = ad_wrap(own);
         }
         if (st == AD_OK) st = give_operand(s, e, 1, v);
@@ -433,7 +433,7 @@ static ad_status zeros_for(ad_sweep *s, const tape_entry *e, const ad_value *adj
         ad_payload_type(p, p->nin + k, &type);
         if (ad_zeros_of(s->ctx, &type, &full[k]) == AD_OK) continue;
         while (k--) ad_release(s->ctx, full[k]);
-        return AD_ERR_MEMORY;
+        return ad_failed(s->ctx);
     }
     return AD_OK;
 }
@@ -442,7 +442,7 @@ static ad_status back_custom(ad_sweep *s, const tape_entry *e, const ad_value *a
     ad_payload *p = e->payload;
     size_t bytes = (size_t)(2 * p->nin + p->nout) * sizeof(ad_value);
     ad_value *dout = ad_mem_get(s->ctx, bytes), *din = dout + p->nout, *in = din + p->nin;
-    if (!dout) return AD_ERR_MEMORY;
+    if (!dout) return ad_failed(s->ctx);
     ad_status st = zeros_for(s, e, adj, has, dout);
     if (st != AD_OK) {
         ad_mem_put(s->ctx, dout, bytes);
@@ -481,7 +481,7 @@ static ad_status back_gradient(ad_sweep *s, const tape_entry *e, const ad_value 
     ad_mark mark = ad_tape_mark(ctx);
     int nout = e->payload->nout;
     ad_value *out = ad_mem_get(ctx, (size_t)nout * sizeof *out);
-    if (!out) return AD_ERR_MEMORY;
+    if (!out) return ad_failed(ctx);
     ad_status st = ad_unroll(ctx, e, out);
     if (st == AD_OK) {
         st = ad_sweep_stretch(s, mark);
@@ -513,7 +513,7 @@ static ad_status back_payload(ad_sweep *s, uint32_t node, const tape_entry *e, a
 static ad_status back_several(ad_sweep *s, uint32_t node, const tape_entry *e, ad_value *adj) {
     int n = e->payload->nout;
     bool *has = ad_mem_get(s->ctx, (size_t)n * sizeof *has);
-    ad_status st = has ? AD_OK : AD_ERR_MEMORY;
+    ad_status st = has ? AD_OK : ad_failed(s->ctx);
     for (int k = 0; k < n && has; k++) has[k] = adj[k].head != AD_ABSENT_HEAD;
     if (has) st = back_payload(s, node, e, adj, has);
     for (int k = 0; k < n; k++)
@@ -539,7 +539,7 @@ static ad_status back_entry(ad_sweep *s, uint32_t node, ad_value g) {
     if (e->op == E_CUT) st = AD_OK;
     else if (e->flags & F_PAYLOAD) st = back_payload(s, node, e, &g, &yes);
     else if (s->record) st = back_recorded(s, e, node, g);
-    else if (!back_number(s, ad_page_at(s, node), e, g.num)) st = AD_ERR_MEMORY;
+    else if (!back_number(s, ad_page_at(s, node), e, g.num)) st = ad_failed(s->ctx);
     ad_release(s->ctx, g);
     return st;
 }
@@ -581,7 +581,7 @@ static AD_INLINE ad_status take_simple(ad_sweep *s, ad_page *p, const tape_entry
     if (*slot == AD_UNTOUCHED) return AD_OK;
     memcpy(&g, slot, sizeof g);
     *slot = AD_UNTOUCHED;
-    return back_number(s, p, e, g) ? AD_OK : AD_ERR_MEMORY;
+    return back_number(s, p, e, g) ? AD_OK : ad_failed(s->ctx);
 }
 
 static ad_status walk_page(ad_sweep *s, ad_page *p, uint32_t from) {

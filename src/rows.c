@@ -114,7 +114,7 @@ ad_tensor *ad_result_new(ad_ctx *ctx, const ad_type *type) {
 }
 
 ad_status ad_result(ad_ctx *ctx, const ad_type *type, ad_tensor *t, ad_value *out) {
-    if (t == NULL) return AD_ERR_MEMORY;
+    if (t == NULL) return ad_failed(ctx);
     if (type->rank > 0) {
         *out = ad_wrap(t);
         return AD_OK;
@@ -127,7 +127,7 @@ ad_status ad_result(ad_ctx *ctx, const ad_type *type, ad_tensor *t, ad_value *ou
 }
 
 ad_status ad_result_reshaped(ad_ctx *ctx, const ad_type *type, ad_tensor *t, ad_value *out) {
-    if (t == NULL) return AD_ERR_MEMORY;
+    if (t == NULL) return ad_failed(ctx);
     if (type->rank == 0) return ad_result(ctx, type, t, out);
     ad_tensor *view = ad_tensor_reshape(ctx, t, type->rank, type->dims, type->asked);
     ad_tensor_release(ctx, t);

@@ -101,7 +101,7 @@ static ad_status run_open(const ad_call *c, const ad_conv *g, ad_conv_open open,
     ad_tensor *a = ad_tensor_as(c->ctx, c->in[0], AD_F64),
               *b = ad_tensor_as(c->ctx, c->in[1], AD_F64);
     ad_tensor *y = ad_result_new(c->ctx, &wide), *cast = NULL;
-    ad_status s = AD_ERR_MEMORY;
+    ad_status s = ad_failed(c->ctx);
     if (a != NULL && b != NULL && y != NULL)
         s = ad_conv_run(c->ctx, g, open, a->data, b->data, strong, y->data);
     if (s == AD_OK) cast = ad_tensor_cast(c->ctx, y, (ad_dtype)type->dtype);
@@ -363,7 +363,7 @@ AD_RUN(ad_run_windows2d_add) {
     if (s) return s;
     ad_tensor *w = ad_tensor_as(c->ctx, c->in[0], AD_F64), *y = ad_result_new(c->ctx, &wide_type);
     ad_tensor *cast = NULL;
-    s = AD_ERR_MEMORY;
+    s = ad_failed(c->ctx);
     if (w != NULL && y != NULL) {
         ad_tensor_fill(y, 0.0);
         s = add_windows(c->ctx, y, w, stride);
@@ -431,7 +431,7 @@ static ad_tensor *padded_copy(ad_ctx *ctx, ad_tensor *x, const ad_type *padded, 
     int64_t offset = p->padding[0] * ad_strides(y)[m] + p->padding[1] * ad_strides(y)[m + 1];
     ad_tensor *in =
         ad_tensor_view(ctx, y, x->size > 0 ? offset : 0, x->rank, x->dims, ad_strides(y), 0);
-    ad_status s = in != NULL ? ad_tensor_fill_from(ctx, in, x) : AD_ERR_MEMORY;
+    ad_status s = in != NULL ? ad_tensor_fill_from(ctx, in, x) : ad_failed(ctx);
     ad_tensor_release(ctx, in);
     if (s == AD_OK) return y;
     ad_tensor_release(ctx, y);
@@ -448,7 +448,7 @@ static ad_status run_pool(const ad_call *c, bool max, const ad_type *type, ad_va
     ad_tensor *x = padded_copy(c->ctx, c->in[0].tensor, &padded, &p, max ? -INFINITY : 0.0);
     ad_tensor *view = x != NULL ? windows(c->ctx, x, &cut, p.stride) : NULL;
     ad_tensor *y = view != NULL ? ad_result_new(c->ctx, &wide_type) : NULL, *cast = NULL;
-    s = AD_ERR_MEMORY;
+    s = ad_failed(c->ctx);
     if (y != NULL)
         s = ad_reduce(c->ctx, max ? AD_RED_MAX : AD_RED_SUM, view, 3U << (cut.rank - 2), NULL,
                       y->data);

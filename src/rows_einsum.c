@@ -212,17 +212,17 @@ static ad_status reduce_alone(ad_ctx *ctx, const spec *p, named *x, const char *
     char order[LONGEST];
     int kept = order_needed(x->letters, needed, order), all = (int)strlen(order);
     ad_tensor *view = arranged(ctx, p, x, order), *y = view;
-    ad_status s = view != NULL ? AD_OK : AD_ERR_MEMORY;
+    ad_status s = view != NULL ? AD_OK : ad_failed(ctx);
     if (s == AD_OK && kept < all) {
         int64_t one = 1;
         ad_tensor *wide = kept > 0 ? ad_tensor_new(ctx, AD_F64, kept, view->dims)
                                    : ad_tensor_new(ctx, AD_F64, 1, &one);
         uint32_t set = ((1U << all) - 1U) & ~((1U << kept) - 1U);
-        s = wide != NULL ? ad_reduce(ctx, AD_RED_SUM, view, set, NULL, wide->data) : AD_ERR_MEMORY;
+        s = wide != NULL ? ad_reduce(ctx, AD_RED_SUM, view, set, NULL, wide->data) : ad_failed(ctx);
         y = s == AD_OK ? ad_tensor_cast(ctx, wide, (ad_dtype)view->dtype) : NULL;
         ad_tensor_release(ctx, wide);
         ad_tensor_release(ctx, view);
-        if (s == AD_OK && y == NULL) s = AD_ERR_MEMORY;
+        if (s == AD_OK && y == NULL) s = ad_failed(ctx);
     }
     ad_tensor_release(ctx, x->t);
     x->t = s == AD_OK ? y : NULL;
@@ -284,7 +284,7 @@ static ad_status contract(ad_ctx *ctx, const spec *p, named *a, named *b, const 
     join(la, o.batch, o.left, o.inner);
     join(lb, o.batch, o.inner, o.right);
     join(ly, o.batch, o.left, o.right);
-    ad_status s = AD_ERR_MEMORY;
+    ad_status s = AD_OK;
     int64_t dims[3] = {o.b, o.m, o.n}, named_dims[LONGEST + 1] = {1};
     int rank = (int)strlen(ly);
     ad_tensor *ta = NULL, *tb = NULL, *y = NULL, *shaped = NULL;
@@ -294,11 +294,12 @@ static ad_status contract(ad_ctx *ctx, const spec *p, named *a, named *b, const 
         ta = as_batch(ctx, p, a, la, o.b, o.m, o.k);
         tb = as_batch(ctx, p, b, lb, o.b, o.k, o.n);
         y = ad_tensor_new(ctx, (ad_dtype)a->t->dtype, 3, dims);
-        if (ta != NULL && tb != NULL && y != NULL) s = ad_matmul(ctx, ta, tb, y, strong);
+        bool made = ta != NULL && tb != NULL && y != NULL;
+        s = made ? ad_matmul(ctx, ta, tb, y, strong) : ad_failed(ctx);
     }
     for (int i = 0; s == AD_OK && i < rank; i++) named_dims[i] = p->dims[(int)ly[i]];
     if (s == AD_OK) shaped = ad_tensor_reshape(ctx, y, rank > 0 ? rank : 1, named_dims, 0);
-    if (s == AD_OK && shaped == NULL) s = AD_ERR_MEMORY;
+    if (s == AD_OK && shaped == NULL) s = ad_failed(ctx);
     ad_tensor_release(ctx, ta);
     ad_tensor_release(ctx, tb);
     ad_tensor_release(ctx, y);
@@ -328,7 +329,7 @@ static ad_status open_term(ad_ctx *ctx, const spec *p, int k, ad_value v, ad_dty
     x->t = t != NULL ? ad_tensor_cast(ctx, t, dtype) : NULL;
     ad_tensor_release(ctx, t);
     memcpy(x->letters, p->term[k], LONGEST);
-    return x->t != NULL ? AD_OK : AD_ERR_MEMORY;
+    return x->t != NULL ? AD_OK : ad_failed(ctx);
 }
 
 static ad_status contract_all(const ad_call *c, const spec *p, ad_dtype dtype, int strong,
@@ -403,13 +404,12 @@ AD_RUN(ad_run_einsum_spread) {
     memcpy(to.letters, p.term[1], LONGEST);
     memcpy(from.letters, p.term[0], LONGEST);
     ad_tensor *a = NULL, *b = NULL;
-    s = AD_ERR_MEMORY;
     if (to.t != NULL && from.t != NULL) {
         ad_tensor_fill(to.t, 0.0);
         a = arranged(c->ctx, &p, &to, order);
         b = arranged(c->ctx, &p, &from, order);
     }
-    if (a != NULL && b != NULL) s = ad_tensor_fill_from(c->ctx, a, b);
+    s = a != NULL && b != NULL ? ad_tensor_fill_from(c->ctx, a, b) : ad_failed(c->ctx);
     ad_tensor_release(c->ctx, a);
     ad_tensor_release(c->ctx, b);
     ad_tensor_release(c->ctx, from.t);

@@ -148,7 +148,7 @@ AD_RUN(ad_run_gather) {
     ad_axis_arg(c->ctx, c->args, 0, l.x->rank, -1, &l.axis);
     l.index = ad_tensor_of(c->ctx, c->in[1]);
     l.v = ad_result_new(c->ctx, type);
-    ad_status s = l.index != NULL && l.v != NULL ? all_lines(&l, TAKE) : AD_ERR_MEMORY;
+    ad_status s = l.index != NULL && l.v != NULL ? all_lines(&l, TAKE) : ad_failed(c->ctx);
     ad_tensor_release(c->ctx, l.index);
     if (s == AD_OK) return ad_result(c->ctx, type, l.v, out);
     ad_tensor_release(c->ctx, l.v);
@@ -179,7 +179,7 @@ AD_RUN(ad_run_scatter) {
     l.index = ad_tensor_of(c->ctx, c->in[1]);
     l.v = ad_tensor_of(c->ctx, c->in[2]);
     ad_axis_arg(c->ctx, c->args, 0, type->rank, -1, &l.axis);
-    ad_status s = AD_ERR_MEMORY;
+    ad_status s = ad_failed(c->ctx);
     if (l.x != NULL && l.index != NULL && l.v != NULL)
         s = all_lines(&l, ad_arg_flag(c->args, 1) ? ADD : PUT);
     ad_tensor_release(c->ctx, l.index);
@@ -215,7 +215,7 @@ AD_RUN(ad_run_scatter_last) {
     lines l = {.ctx = c->ctx, .x = ad_tensor_new(c->ctx, AD_BOOL8, shape->count, shape->ints)};
     l.index = ad_tensor_of(c->ctx, c->in[0]);
     l.v = ad_result_new(c->ctx, type);
-    ad_status s = AD_ERR_MEMORY;
+    ad_status s = ad_failed(c->ctx);
     if (l.x != NULL) s = ad_axis_arg(c->ctx, c->args, 0, l.x->rank, -1, &l.axis);
     bool ok = s == AD_OK && l.index != NULL && l.v != NULL;
     size_t bytes = ok ? sizeof(int64_t) * (size_t)l.x->dims[l.axis] : 0;
@@ -232,7 +232,7 @@ AD_RUN(ad_run_scatter_last) {
         return ad_result(c->ctx, type, l.v, out);
     }
     ad_tensor_release(c->ctx, l.v);
-    return s ? s : AD_ERR_MEMORY;
+    return s ? s : ad_failed(c->ctx);
 }
 
 static ad_value plain(ad_value v) {
@@ -315,7 +315,7 @@ AD_RUN(ad_run_onehot) {
     int64_t n = ad_arg_int(c->args, 0, 0), at = 0;
     ad_tensor *index = ad_tensor_as(c->ctx, c->in[0], AD_F64);
     ad_tensor *y = index != NULL ? ad_result_new(c->ctx, type) : NULL;
-    ad_status s = y != NULL ? AD_OK : AD_ERR_MEMORY;
+    ad_status s = y != NULL ? AD_OK : ad_failed(c->ctx);
     if (y != NULL) ad_tensor_fill(y, 0.0);
     for (int64_t i = 0; s == AD_OK && i < index->size; i++) {
         s = position(c->ctx, ((const double *)index->data)[i], n, type->rank - 1, &at);
@@ -349,6 +349,7 @@ typedef struct sorting {
 static ad_status sort_line(ad_ctx *ctx, const sorting *o, const ad_tensor *x, const ad_walk *w,
                            int64_t i, ad_sort_item *items) {
     int64_t n = x->dims[o->axis], step = ad_strides(x)[o->axis];
+    if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
     for (int64_t k = 0; k < n; k++)
         items[k] = (ad_sort_item){load(x, w->offset[0] + i * w->step[0] + k * step), k};
     ad_status s = ad_sort_items(ctx, items, items + n, n, o->descending);
@@ -369,7 +370,7 @@ static ad_status sort_lines(ad_ctx *ctx, const sorting *o, const ad_tensor *x) {
     dims[o->axis] = 1;
     size_t bytes = 2 * sizeof(ad_sort_item) * (size_t)(n > 0 ? n : 1);
     ad_sort_item *items = ad_mem_get(ctx, bytes);
-    if (items == NULL) return AD_ERR_MEMORY;
+    if (items == NULL) return ad_failed(ctx);
     ad_status s = AD_OK;
     ad_walk w;
     for (bool more = ad_walk_begin(&w, x->rank, dims, 2, strides); more && s == AD_OK;
@@ -383,7 +384,7 @@ static ad_status run_sort(const ad_call *c, bool keys, const ad_type *type, ad_v
     sorting o = {.descending = ad_arg_flag(c->args, 1)};
     ad_axis_arg(c->ctx, c->args, 0, type->rank, -1, &o.axis);
     ad_tensor *y = ad_result_new(c->ctx, type);
-    if (y == NULL) return AD_ERR_MEMORY;
+    if (y == NULL) return ad_failed(c->ctx);
     *(keys ? &o.keys : &o.places) = y;
     o.count = type->dims[o.axis];
     ad_status s = sort_lines(c->ctx, &o, c->in[0].tensor);
@@ -430,7 +431,7 @@ AD_RUN(ad_run_topk) {
     ad_axis_arg(c->ctx, c->args, 1, type->rank, -1, &o.axis);
     o.keys = ad_result_new(c->ctx, &type[0]);
     o.places = ad_result_new(c->ctx, &type[1]);
-    ad_status s = AD_ERR_MEMORY;
+    ad_status s = ad_failed(c->ctx);
     if (o.keys != NULL && o.places != NULL) s = sort_lines(c->ctx, &o, c->in[0].tensor);
     if (s) {
         ad_tensor_release(c->ctx, o.keys);
@@ -463,7 +464,7 @@ static ad_status distinct(ad_ctx *ctx, const ad_tensor *x, ad_sort_item **items,
                           int64_t *count) {
     *bytes = 2 * sizeof(ad_sort_item) * (size_t)(x->size > 0 ? x->size : 1);
     *items = ad_mem_get(ctx, *bytes);
-    if (*items == NULL) return AD_ERR_MEMORY;
+    if (*items == NULL) return ad_failed(ctx);
     int64_t index[AD_MAX_RANK] = {0};
     for (int64_t i = 0; i < x->size; i++) {
         (*items)[i] = (ad_sort_item){ad_tensor_get(x, index), i};
@@ -523,7 +524,7 @@ AD_SHAPE(ad_shape_nonzero) {
 AD_RUN(ad_run_nonzero) {
     const ad_tensor *x = c->in[0].tensor;
     ad_tensor *y = ad_result_new(c->ctx, type);
-    if (y == NULL) return AD_ERR_MEMORY;
+    if (y == NULL) return ad_failed(c->ctx);
     int64_t index[AD_MAX_RANK] = {0}, at = 0;
     for (int64_t i = 0; i < x->size; i++) {
         if (ad_tensor_get(x, index) != 0.0)

@@ -20,7 +20,7 @@ static ad_tensor *region(ad_ctx *ctx, ad_tensor *t, const int64_t *from, const i
 static ad_status copy_region(ad_ctx *ctx, ad_tensor *to, const int64_t *to_from, ad_tensor *from,
                              const int64_t *from_from, const int64_t *len) {
     ad_tensor *a = region(ctx, to, to_from, len), *b = region(ctx, from, from_from, len);
-    ad_status s = a != NULL && b != NULL ? ad_tensor_fill_from(ctx, a, b) : AD_ERR_MEMORY;
+    ad_status s = a != NULL && b != NULL ? ad_tensor_fill_from(ctx, a, b) : ad_failed(ctx);
     ad_tensor_release(ctx, a);
     ad_tensor_release(ctx, b);
     return s;
@@ -73,7 +73,7 @@ AD_RUN(ad_run_concat) {
     int axis = 0;
     ad_axis_arg(c->ctx, c->args, 0, type->rank, 0, &axis);
     ad_tensor *y = ad_result_new(c->ctx, type);
-    ad_status s = y != NULL ? AD_OK : AD_ERR_MEMORY;
+    ad_status s = y != NULL ? AD_OK : ad_failed(c->ctx);
     int64_t zero[AD_MAX_RANK] = {0}, at[AD_MAX_RANK] = {0};
     for (int k = 0; s == AD_OK && k < c->n; k++) {
         ad_tensor *x = c->in[k].tensor;
@@ -122,7 +122,7 @@ AD_RUN(ad_run_stack) {
     int axis = 0;
     ad_axis_arg(c->ctx, c->args, 0, type->rank, 0, &axis);
     ad_tensor *y = ad_result_new(c->ctx, type);
-    ad_status s = y != NULL ? AD_OK : AD_ERR_MEMORY;
+    ad_status s = y != NULL ? AD_OK : ad_failed(c->ctx);
     int64_t slice[AD_MAX_RANK], strides[AD_MAX_RANK];
     for (int i = 0; s == AD_OK && i + 1 < type->rank; i++) {
         slice[i] = type->dims[i + (i >= axis)];
@@ -131,7 +131,7 @@ AD_RUN(ad_run_stack) {
     for (int k = 0; s == AD_OK && k < c->n; k++) {
         ad_tensor *to =
             ad_tensor_view(c->ctx, y, k * ad_strides(y)[axis], type->rank - 1, slice, strides, 0);
-        s = to != NULL ? ad_tensor_fill_from(c->ctx, to, c->in[k].tensor) : AD_ERR_MEMORY;
+        s = to != NULL ? ad_tensor_fill_from(c->ctx, to, c->in[k].tensor) : ad_failed(c->ctx);
         ad_tensor_release(c->ctx, to);
     }
     return finish(c->ctx, s, type, y, out);
@@ -198,7 +198,7 @@ AD_RUN(ad_run_pad) {
     if (s) return s;
     if (cut && !empty) return ad_result(c->ctx, type, region(c->ctx, x, from, len), out);
     ad_tensor *y = ad_result_new(c->ctx, type);
-    if (y == NULL) return AD_ERR_MEMORY;
+    if (y == NULL) return ad_failed(c->ctx);
     ad_tensor_fill(y, ad_arg_num(c->args, 1, 0.0));
     if (!empty) s = copy_region(c->ctx, y, to, x, from, len);
     return finish(c->ctx, s, type, y, out);
@@ -319,7 +319,7 @@ AD_RUN(ad_run_repeat) {
     ad_tensor *x = ad_tensor_of(c->ctx, c->in[0]);
     ad_tensor *cut = x != NULL ? ad_tensor_reshape(c->ctx, x, 3, part, 0) : NULL;
     ad_tensor_release(c->ctx, x);
-    if (cut == NULL) return AD_ERR_MEMORY;
+    if (cut == NULL) return ad_failed(c->ctx);
     int64_t dims[4] = {part[0], part[1], n, part[2]};
     const int64_t *own = ad_strides(cut);
     int64_t strides[4] = {own[0], own[1], 0, own[2]};
@@ -380,16 +380,15 @@ static ad_status roll_into(ad_ctx *ctx, ad_tensor *y, ad_tensor *x, const int64_
 AD_RUN(ad_run_roll) {
     ad_tensor *x = ad_tensor_of(c->ctx, c->in[0]), *flat = NULL, *y = NULL;
     int64_t by[AD_MAX_RANK];
-    ad_status s = AD_ERR_MEMORY;
     if (x != NULL && ad_arg_given(c->args, 1))
         flat = x;
     else if (x != NULL) {
         flat = ad_tensor_reshape(c->ctx, x, 1, &x->size, 0);
         ad_tensor_release(c->ctx, x);
     }
-    if (flat != NULL) s = roll_shifts(c->ctx, c->args, flat, by);
+    ad_status s = flat != NULL ? roll_shifts(c->ctx, c->args, flat, by) : ad_failed(c->ctx);
     if (s == AD_OK) y = ad_tensor_new(c->ctx, (ad_dtype)flat->dtype, flat->rank, flat->dims);
-    if (s == AD_OK) s = y != NULL ? roll_into(c->ctx, y, flat, by) : AD_ERR_MEMORY;
+    if (s == AD_OK) s = y != NULL ? roll_into(c->ctx, y, flat, by) : ad_failed(c->ctx);
     ad_tensor_release(c->ctx, flat);
     if (s == AD_OK) return ad_result_reshaped(c->ctx, type, y, out);
     ad_tensor_release(c->ctx, y);
@@ -459,10 +458,10 @@ static ad_tensor *diagonal(ad_ctx *ctx, ad_tensor *t, int64_t k) {
 
 static ad_status put_diagonal(const ad_call *c, const ad_type *type, ad_value *out) {
     ad_tensor *y = ad_result_new(c->ctx, type);
-    if (y == NULL) return AD_ERR_MEMORY;
+    if (y == NULL) return ad_failed(c->ctx);
     ad_tensor_fill(y, 0.0);
     ad_tensor *d = diagonal(c->ctx, y, ad_arg_int(c->args, 0, 0));
-    ad_status s = d != NULL ? ad_tensor_fill_from(c->ctx, d, c->in[0].tensor) : AD_ERR_MEMORY;
+    ad_status s = d != NULL ? ad_tensor_fill_from(c->ctx, d, c->in[0].tensor) : ad_failed(c->ctx);
     ad_tensor_release(c->ctx, d);
     return finish(c->ctx, s, type, y, out);
 }
@@ -498,7 +497,7 @@ static ad_status run_triangle(const ad_call *c, bool lower, const ad_type *type,
         return ad_fail(c->ctx, AD_ERR_SHAPE, 0, "a triangle needs a matrix, got %d ax%s",
                        type->rank, type->rank == 1 ? "is" : "es");
     ad_tensor *y = ad_tensor_copy(c->ctx, c->in[0].tensor);
-    if (y == NULL) return AD_ERR_MEMORY;
+    if (y == NULL) return ad_failed(c->ctx);
     int64_t rows = type->dims[type->rank - 2], cols = type->dims[type->rank - 1];
     int64_t k = ad_arg_int(c->args, 0, 0);
     size_t width = ad_dtype_size((ad_dtype)type->dtype);
@@ -519,8 +518,11 @@ AD_RULE(ad_vjp_triangle) { ad_rule_give(r, 0, ad_rule_op(r, self_of(r), 1, &r->a
 /* ---- zeros_like, ones_like ---------------------------------------------------------------- */
 
 static ad_status filled(const ad_call *c, double x, const ad_type *type, ad_value *out) {
-    ad_tensor *y = ad_result_new(c->ctx, type);
-    if (y != NULL) ad_tensor_fill(y, x);
+    int64_t one = 1;
+    bool number = type->rank == 0;
+    ad_tensor *y = ad_tensor_full(c->ctx, (ad_dtype)type->dtype, number ? 1 : type->rank,
+                                  number ? &one : type->dims, x);
+    if (y != NULL) y->asked = type->asked;
     return ad_result(c->ctx, type, y, out);
 }
 

@@ -72,7 +72,7 @@ static ad_status batch_begin(const ad_call *c, const ad_type *type, int64_t work
     b->work = ad_mem_get(c->ctx, b->work_bytes);
     if (b->a != NULL && b->y != NULL && b->pivots != NULL && b->work != NULL) return AD_OK;
     batch_end(b);
-    return AD_ERR_MEMORY;
+    return ad_failed(c->ctx);
 }
 
 static ad_status batch_give(batch *b, ad_status s, const ad_type *type, ad_value *out) {
@@ -210,7 +210,7 @@ AD_RUN(ad_run_solve) {
         shared ? fresh_f64(c->ctx, c->in[0].tensor) : spread_copy(c->ctx, c->in[0], &full, false);
     ad_tensor *b = spread_copy(c->ctx, c->in[1], &full, true);
     int64_t *pivots = ad_mem_get(c->ctx, bytes);
-    s = AD_ERR_MEMORY;
+    s = ad_failed(c->ctx);
     if (a != NULL && b != NULL && pivots != NULL) s = solve_all(c->ctx, a, b, shared, pivots);
     ad_tensor_release(c->ctx, a);
     if (pivots != NULL) ad_mem_put(c->ctx, pivots, bytes);
@@ -445,7 +445,7 @@ static ad_status pull_svd(ad_ctx *ctx, int64_t n, const double *a, const double 
 AD_RUN(ad_run_cofactor_pull) {
     batch b;
     ad_tensor *g = ad_tensor_as(c->ctx, c->in[1], AD_F64);
-    if (g == NULL) return AD_ERR_MEMORY;
+    if (g == NULL) return ad_failed(c->ctx);
     ad_status s = batch_begin(c, type, 5, &b);
     if (s) {
         ad_tensor_release(c->ctx, g);
@@ -481,7 +481,7 @@ static ad_value eyes(ad_rule *r, const ad_type *t) {
     ad_tensor *y = ad_result_new(r->ctx, t);
     int64_t n = t->dims[t->rank - 1];
     if (y == NULL) {
-        if (r->status == AD_OK) r->status = AD_ERR_MEMORY;
+        if (r->status == AD_OK) r->status = ad_failed(r->ctx);
         return ad_number(0.0);
     }
     for (int64_t k = 0; k < y->size; k++) {

@@ -99,7 +99,7 @@ static ad_tensor *factor(ad_ctx *ctx, ad_value v, ad_dtype dtype, bool left) {
 
 static ad_status run_plain(const ad_call *c, int strong, const ad_type *type, ad_value *out) {
     ad_tensor *y = ad_result_new(c->ctx, type);
-    if (y == NULL) return AD_ERR_MEMORY;
+    if (y == NULL) return ad_failed(c->ctx);
     ad_status s = ad_matmul(c->ctx, c->in[0].tensor, c->in[1].tensor, y, strong);
     if (s == AD_OK) *out = ad_wrap(y);
     else ad_tensor_release(c->ctx, y);
@@ -116,7 +116,7 @@ static ad_status run_matmul(const ad_call *c, int strong, const ad_type *type, a
     ad_tensor *a = factor(c->ctx, c->in[0], (ad_dtype)full.dtype, true);
     ad_tensor *b = factor(c->ctx, c->in[1], (ad_dtype)full.dtype, false);
     ad_tensor *y = ad_result_new(c->ctx, &full);
-    s = a != NULL && b != NULL && y != NULL ? ad_matmul(c->ctx, a, b, y, strong) : AD_ERR_MEMORY;
+    s = a != NULL && b != NULL && y != NULL ? ad_matmul(c->ctx, a, b, y, strong) : ad_failed(c->ctx);
     ad_tensor_release(c->ctx, a);
     ad_tensor_release(c->ctx, b);
     if (s == AD_OK && type->rank == full.rank) return ad_result(c->ctx, type, y, out);
@@ -228,7 +228,7 @@ static ad_status outer_flat(const ad_call *c, const ad_type *type, int strong, a
     ad_tensor *a = ad_tensor_as(c->ctx, c->in[0], (ad_dtype)type->dtype);
     ad_tensor *b = ad_tensor_as(c->ctx, c->in[1], (ad_dtype)type->dtype);
     ad_tensor *y = ad_result_new(c->ctx, type);
-    ad_status s = AD_ERR_MEMORY;
+    ad_status s = ad_failed(c->ctx);
     if (a != NULL && b != NULL && y != NULL) {
         ad_matrix ma = {a->data, a->size, 1, 1, 1}, mb = {b->data, 1, b->size, b->size, 1};
         s = ad_gemm(c->ctx, (ad_dtype)type->dtype, ma, mb, y->data, strong);
@@ -481,7 +481,7 @@ AD_RUN(ad_run_trace) {
     wide.dtype = AD_F64;
     ad_tensor *d = ad_tensor_view(c->ctx, x, 0, m + 1, dims, strides, 0);
     ad_tensor *y = ad_result_new(c->ctx, &wide), *cast = NULL;
-    ad_status s = AD_ERR_MEMORY;
+    ad_status s = ad_failed(c->ctx);
     if (d != NULL && y != NULL) s = ad_reduce(c->ctx, AD_RED_SUM, d, 1U << m, NULL, y->data);
     if (s == AD_OK) cast = ad_tensor_cast(c->ctx, y, (ad_dtype)type->dtype);
     ad_tensor_release(c->ctx, d);

@@ -74,14 +74,14 @@ static void fold_end(fold *f) {
 
 static ad_status fold_begin(const ad_call *c, fold *f) {
     *f = (fold){.ctx = c->ctx, .x = ad_tensor_of(c->ctx, c->in[0]), .n = 1, .each = 1};
-    if (f->x == NULL) return AD_ERR_MEMORY;
+    if (f->x == NULL) return ad_failed(c->ctx);
     int rank = c->in[0].kind == AD_TENSOR ? f->x->rank : 0;
     ad_status s = ad_axes_arg(c->ctx, c->args, 0, rank, &f->set);
     for (int i = 0; i < rank; i++) *(ad_in_set(f->set, i) ? &f->each : &f->n) *= f->x->dims[i];
     f->y = f->small;
     f->bytes = 2 * sizeof(double) * (size_t)f->n;
     if (s == AD_OK && f->n > 1) f->y = ad_mem_get(c->ctx, f->bytes);
-    if (s == AD_OK && f->y == NULL) s = AD_ERR_MEMORY;
+    if (s == AD_OK && f->y == NULL) s = ad_failed(c->ctx);
     if (s) fold_end(f);
     f->p = f->y != NULL ? f->y + f->n : NULL;
     return s;
@@ -217,7 +217,7 @@ AD_RUN(ad_run_logsumexp) {
 
 AD_RUN(ad_run_sum_to) {
     ad_tensor *x = ad_tensor_of(c->ctx, c->in[0]);
-    if (x == NULL) return AD_ERR_MEMORY;
+    if (x == NULL) return ad_failed(c->ctx);
     uint32_t set = 0;
     int rank = c->in[0].kind == AD_TENSOR ? x->rank : 0, lead = rank - type->rank;
     for (int i = 0; i < rank; i++)
@@ -225,7 +225,7 @@ AD_RUN(ad_run_sum_to) {
     ad_type wide = *type;
     wide.dtype = AD_F64;
     ad_tensor *y = ad_result_new(c->ctx, &wide);
-    ad_status s = y != NULL ? ad_reduce(c->ctx, AD_RED_SUM, x, set, NULL, y->data) : AD_ERR_MEMORY;
+    ad_status s = y != NULL ? ad_reduce(c->ctx, AD_RED_SUM, x, set, NULL, y->data) : ad_failed(c->ctx);
     ad_tensor_release(c->ctx, x);
     if (s == AD_OK && type->dtype != AD_F64) {
         ad_tensor *cast = ad_tensor_cast(c->ctx, y, (ad_dtype)type->dtype);
@@ -246,7 +246,7 @@ static ad_status run_arg(const ad_call *c, bool max, const ad_type *type, ad_val
     const ad_tensor *x = c->in[0].tensor;
     if (ad_arg_given(c->args, 0)) ad_axis_arg(c->ctx, c->args, 0, x->rank, 0, &axis);
     ad_tensor *y = ad_result_new(c->ctx, type);
-    if (y == NULL) return AD_ERR_MEMORY;
+    if (y == NULL) return ad_failed(c->ctx);
     ad_status s = ad_arg_reduce(c->ctx, max, x, axis, y->data);
     if (s == AD_OK) return ad_result(c->ctx, type, y, out);
     ad_tensor_release(c->ctx, y);

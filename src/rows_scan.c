@@ -41,11 +41,11 @@ static ad_status run_scan(const ad_call *c, bool product, bool reverse, const ad
                           ad_value *out) {
     int axis;
     ad_tensor *x = scanned(c, type, &axis);
-    if (x == NULL) return AD_ERR_MEMORY;
+    if (x == NULL) return ad_failed(c->ctx);
     ad_type wide = *type;
     wide.dtype = AD_F64;
     ad_tensor *y = ad_result_new(c->ctx, &wide);
-    ad_status s = y != NULL ? ad_scan(c->ctx, product, reverse, x, axis, y->data) : AD_ERR_MEMORY;
+    ad_status s = y != NULL ? ad_scan(c->ctx, product, reverse, x, axis, y->data) : ad_failed(c->ctx);
     ad_tensor_release(c->ctx, x);
     if (s == AD_OK) {
         ad_tensor *cast = ad_tensor_cast(c->ctx, y, (ad_dtype)type->dtype);

@@ -22,7 +22,7 @@ AD_SHAPE(ad_shape_expand) {
 
 AD_RUN(ad_run_expand) {
     ad_tensor *x = ad_tensor_of(c->ctx, c->in[0]);
-    if (x == NULL) return AD_ERR_MEMORY;
+    if (x == NULL) return ad_failed(c->ctx);
     ad_tensor *y = x;
     if (type->rank > 0) {
         y = ad_tensor_expand(c->ctx, x, type->rank, type->dims);

@@ -102,7 +102,7 @@ static ad_status spread_begin(const ad_call *c, const ad_type *type, int results
     }
     if (!ok) {
         spread_end(c->ctx, b);
-        return AD_ERR_MEMORY;
+        return ad_failed(c->ctx);
     }
     int rank = b->a->rank;
     b->m = b->a->dims[rank - 2];
@@ -287,7 +287,7 @@ static ad_value checked_gaps(ad_rule *r, ad_value values, ad_value x, const ad_v
     int64_t other;
     ad_tensor *t = r->status ? NULL : close_pairs(r, values, &other);
     if (t == NULL) {
-        if (r->status == AD_OK) r->status = AD_ERR_MEMORY;
+        if (r->status == AD_OK) r->status = ad_failed(r->ctx);
         return x;
     }
     bool bad = false;
@@ -375,7 +375,7 @@ static void fill_slopes(ad_rule *r, const double *g, const double *dg, const int
 static ad_status find_slopes(ad_rule *r, ad_value g, const ad_tensor *close, int64_t *first,
                              ad_tensor **out) {
     ad_tensor *u = splitting(r, close, first);
-    if (u == NULL) return AD_ERR_MEMORY;
+    if (u == NULL) return ad_failed(r->ctx);
     ad_tensor_retain(u);
     ad_value v = eigvecs(r), move = ad_rule_own(r, ad_wrap(u)), dg = ad_number(0.0);
     move = mm(r, scale_cols(r, v, move), ad_rule_T(r, v));
@@ -394,7 +394,7 @@ static ad_status find_slopes(ad_rule *r, ad_value g, const ad_tensor *close, int
     ad_tensor_release(r->ctx, td);
     ad_tensor_release(r->ctx, u);
     *out = made;
-    return s != AD_OK ? s : made != NULL ? r->status : AD_ERR_MEMORY;
+    return s != AD_OK ? s : made != NULL ? r->status : ad_failed(r->ctx);
 }
 
 static ad_value slopes(ad_rule *r, ad_value w, ad_value g) {
@@ -404,7 +404,7 @@ static ad_value slopes(ad_rule *r, ad_value w, ad_value g) {
     size_t bytes = sizeof(int64_t) * (size_t)(close->size + 1);
     int64_t *first = ad_mem_get(r->ctx, bytes);
     bool was = ad_set_recording(r->ctx, false);
-    ad_status s = first != NULL ? find_slopes(r, g, close, first, &made) : AD_ERR_MEMORY;
+    ad_status s = first != NULL ? find_slopes(r, g, close, first, &made) : ad_failed(r->ctx);
     ad_set_recording(r->ctx, was);
     if (first != NULL) ad_mem_put(r->ctx, first, bytes);
     ad_tensor_release(r->ctx, close);
@@ -497,7 +497,7 @@ AD_RUN(ad_run_spectral) {
     ad_type each[3] = {with_last(&in, in.dims[in.rank - 1], -1), in, *type};
     spread b;
     ad_tensor *g = ad_tensor_as(c->ctx, c->in[1], AD_F64);
-    ad_status s = g != NULL ? spread_begin(c, each, 3, &b) : AD_ERR_MEMORY;
+    ad_status s = g != NULL ? spread_begin(c, each, 3, &b) : ad_failed(c->ctx);
     if (s) {
         ad_tensor_release(c->ctx, g);
         return s;

@@ -31,7 +31,7 @@ static ad_status fill_of(ad_ctx *ctx, const ad_type *type, double x, ad_value *o
     if (type->rank == 0) return AD_OK;
     ad_dtype dtype = type->dtype == AD_F32 ? AD_F32 : AD_F64;
     ad_tensor *t = ad_tensor_full(ctx, dtype, type->rank, type->dims, x);
-    if (!t) return AD_ERR_MEMORY;
+    if (!t) return ad_failed(ctx);
     *out = ad_wrap(t);
     return AD_OK;
 }
@@ -66,7 +66,7 @@ static ad_status frame_block(ad_ctx *ctx, int n, int nout, ad_frame *f) {
     size_t all = (size_t)(n + nout), values = (2 * all + FIRST_TEMPS) * sizeof(ad_value);
     f->bytes = values + all * sizeof(ad_type) + 2 * all * sizeof(bool);
     char *p = f->block = ad_mem_get(ctx, f->bytes);
-    if (!p) return AD_ERR_MEMORY;
+    if (!p) return ad_failed(ctx);
     f->in = (ad_value *)(void *)p;
     f->out = f->in + n;
     f->result = f->in + all;
@@ -104,7 +104,7 @@ ad_status ad_frame_open(ad_ctx *ctx, uint32_t node, bool record, ad_frame *f) {
     int n = p->nin, nout = p->nout;
     *f = (ad_frame){.rule = {.ctx = ctx, .row = &ad_rows[e->op], .args = p->args, .src = e->src,
                              .n = n, .nout = nout}};
-    if (frame_block(ctx, n, nout, f) != AD_OK) return AD_ERR_MEMORY;
+    if (frame_block(ctx, n, nout, f) != AD_OK) return ad_failed(ctx);
     ad_rule *r = &f->rule;
     r->temp_room = FIRST_TEMPS;
     for (int i = 0; i < n + nout; i++) {
@@ -121,7 +121,7 @@ ad_status ad_frame_open(ad_ctx *ctx, uint32_t node, bool record, ad_frame *f) {
     if (record && name_results(r, node, e, f) != AD_OK) {
         ad_status st = ad_frame_finish(f);
         ad_frame_close(f);
-        return st == AD_OK ? AD_ERR_MEMORY : st;
+        return st == AD_OK ? ad_failed(ctx) : st;
     }
     return AD_OK;
 }
@@ -163,7 +163,7 @@ ad_value ad_rule_own(ad_rule *r, ad_value v) {
         ad_value *more = ad_mem_get(r->ctx, 4 * size);
         if (!more) {
             ad_release(r->ctx, v);
-            if (r->status == AD_OK) r->status = AD_ERR_MEMORY;
+            if (r->status == AD_OK) r->status = ad_failed(r->ctx);
             return ad_number(0);
         }
         memcpy(more, r->temp, size);

@@ -270,7 +270,7 @@ void ad_release_slow(ad_ctx *ctx, ad_value v) {
 ad_status ad_push_cut(ad_ctx *ctx, double num, bool tensor, uint32_t set, uint32_t src,
                       uint32_t *node) {
     tape_entry *e = ad_push(ctx, node);
-    if (!e) return AD_ERR_MEMORY;
+    if (!e) return ad_failed(ctx);
     *e = (tape_entry){.num = num, .a = set, .src = src, .op = E_CUT, .flags = tensor ? F_TENSOR : 0};
     return AD_OK;
 }
@@ -342,9 +342,9 @@ static void supersede(ad_tape *t, ad_param_info *p, uint32_t leaf) {
 ad_status ad_leaf(ad_ctx *ctx, ad_value v, ad_param id, uint32_t src, ad_value *out) {
     ad_tape *t = ctx->tape;
     uint32_t link = 0, node;
-    if (v.node && !(link = ad_operand(ctx, v))) return AD_ERR_MEMORY;
+    if (v.node && !(link = ad_operand(ctx, v))) return ad_failed(ctx);
     tape_entry *e = ad_push(ctx, &node);
-    if (!e) return AD_ERR_MEMORY;
+    if (!e) return ad_failed(ctx);
     bool tensor = v.kind == AD_TENSOR;
     *e = (tape_entry){.num = tensor ? 0 : v.num,
                     .a = link,
@@ -414,13 +414,13 @@ ad_tape_stats ad_tape_statistics(const ad_ctx *ctx) {
 
 ad_status ad_tape_open(ad_ctx *ctx) {
     ad_tape *t = ad_mem_get(ctx, sizeof *t);
-    if (!t) return AD_ERR_MEMORY;
+    if (!t) return ad_failed(ctx);
     *t = (ad_tape){.patience = 2};
     ctx->tape = t;
     ctx->recording = true;
     if (append_segment(ctx)) return AD_OK;
     ad_tape_close(ctx);
-    return AD_ERR_MEMORY;
+    return ad_failed(ctx);
 }
 
 static void close_tables(ad_ctx *ctx) {

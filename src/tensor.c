@@ -225,10 +225,17 @@ void ad_tensor_fill(ad_tensor *t, double value) {
         ad_convert(t->dtype, ad_element_mut(t, w.offset[0]), w.step[0], AD_F64, &value, 0, w.inner);
 }
 
+/* In pieces, so that an interrupt is seen: fresh memory comes page by page from the system. */
 ad_tensor *ad_tensor_full(ad_ctx *ctx, ad_dtype dtype, int rank, const int64_t *dims,
                           double value) {
     ad_tensor *t = ad_tensor_new(ctx, dtype, rank, dims);
-    if (t) ad_tensor_fill(t, value);
+    for (int64_t at = 0; t && at < t->size; at += PIECE) {
+        int64_t n = t->size - at < PIECE ? t->size - at : PIECE;
+        ad_convert(dtype, ad_element_mut(t, at), 1, AD_F64, &value, 0, n);
+        if (n < PIECE || ad_poll(ctx) == AD_OK) continue;
+        ad_tensor_release(ctx, t);
+        return NULL;
+    }
     return t;
 }
 

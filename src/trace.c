@@ -98,7 +98,7 @@ ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out) {
     if (s) t->free_sweeps = s->next;
     else {
         s = ad_mem_get(ctx, sizeof *s);
-        if (!s) return AD_ERR_MEMORY;
+        if (!s) return ad_failed(ctx);
         *s = (ad_sweep){.ctx = ctx};
     }
     s->record = record;
@@ -206,7 +206,7 @@ static ad_status mark_wrt(ad_sweep *s) {
         if (!node) continue;
         bool fresh = !ad_page_at(s, node);
         ad_page *p = ad_sweep_page(s, node >> SEG_BITS, ad_seg(t, node)->seq);
-        if (!p || (fresh && !heap_push(s, p))) return AD_ERR_MEMORY;
+        if (!p || (fresh && !heap_push(s, p))) return ad_failed(s->ctx);
         ad_bit_set(p->wrt, node & SEG_MASK);
         ad_param id = asked_param(t, node);
         if (id) t->params[id].asked = t->trace_number;
@@ -241,17 +241,17 @@ static ad_status visit_operands(ad_sweep *s, uint32_t node) {
         ad_status st = meet_end(s, node, e);
         if (st != AD_OK || e->op == E_CUT) return st;
         if (e->b && is_wrt(s, node) && !s->linked) return AD_OK;
-        return visit(s, e->a) ? AD_OK : AD_ERR_MEMORY;
+        return visit(s, e->a) ? AD_OK : ad_failed(s->ctx);
     }
     if (!(e->flags & F_PAYLOAD)) {
         uint32_t b = e->op == E_OUT ? 0 : e->b;
-        return visit(s, e->a) && visit(s, b) ? AD_OK : AD_ERR_MEMORY;
+        return visit(s, e->a) && visit(s, b) ? AD_OK : ad_failed(s->ctx);
     }
     const uint32_t *in;
     uint32_t pair[2];
     int n = ad_operands(e, &in, pair);
     for (int i = 0; i < n; i++)
-        if (!visit(s, in[i])) return AD_ERR_MEMORY;
+        if (!visit(s, in[i])) return ad_failed(s->ctx);
     return AD_OK;
 }
 
@@ -272,7 +272,7 @@ static AD_INLINE bool visit_near(ad_sweep *s, lit_word *l, uint32_t node) {
 
 static AD_INLINE ad_status visit_entry(ad_sweep *s, lit_word *l, const tape_entry *e, uint32_t i) {
     if (e->op < E_LEAF && !(e->flags & F_PAYLOAD))
-        return visit_near(s, l, e->a) && visit_near(s, l, e->b) ? AD_OK : AD_ERR_MEMORY;
+        return visit_near(s, l, e->a) && visit_near(s, l, e->b) ? AD_OK : ad_failed(s->ctx);
     s->loaded = s->loaded || e->flags & F_PAYLOAD;
     ad_status st = visit_operands(s, l->page->segment << SEG_BITS | i);
     l->bits |= l->page->visited[l->word];
@@ -355,7 +355,7 @@ static ad_status go_down(ad_sweep *s) {
         }
         ad_status st = ad_poll(s->ctx);
         if (st != AD_OK) return st;
-        if (!room_for(s->ctx, &s->order, &s->order_room, s->order_count + 1)) return AD_ERR_MEMORY;
+        if (!room_for(s->ctx, &s->order, &s->order_room, s->order_count + 1)) return ad_failed(s->ctx);
         ad_page *p = heap_pop(s);
         s->order[s->order_count++] = p;
         st = visit_page(s, p);
@@ -368,7 +368,7 @@ ad_status ad_sweep_trace(ad_sweep *s, int ny, const uint32_t *y, bool exact) {
     s->limit = find_limit(s);
     ad_status st = mark_wrt(s);
     for (int i = 0; i < ny && st == AD_OK; i++)
-        if (!visit(s, y[i])) st = AD_ERR_MEMORY;
+        if (!visit(s, y[i])) st = ad_failed(s->ctx);
     if (st == AD_OK) st = go_down(s);
     if (st != AD_OK) return st;
     /* Among numbers alone finding out what is needed would cost more than it saves. */
@@ -383,7 +383,7 @@ ad_status ad_sweep_trace(ad_sweep *s, int ny, const uint32_t *y, bool exact) {
 ad_status ad_sweep_trace_all(ad_sweep *s, uint32_t y) {
     s->limit = 0;
     ad_status st = mark_wrt(s);
-    if (st == AD_OK && !visit(s, y)) st = AD_ERR_MEMORY;
+    if (st == AD_OK && !visit(s, y)) st = ad_failed(s->ctx);
     return st == AD_OK ? go_down(s) : st;
 }
 
@@ -399,7 +399,7 @@ ad_status ad_sweep_stretch(ad_sweep *s, ad_mark mark) {
     const ad_tape *t = s->ctx->tape;
     for (ad_segment *seg = ad_first_since(t, mark); seg; seg = seg->next) {
         ad_page *p = ad_sweep_page(s, seg->id, seg->seq);
-        if (!p) return AD_ERR_MEMORY;
+        if (!p) return ad_failed(s->ctx);
         for (uint32_t i = seg->seq == mark.sequence ? mark.node : 0; i < seg->used; i++) {
             ad_bit_set(p->visited, i);
             if (entry_needed(s, &seg->e[i])) ad_bit_set(p->need, i);

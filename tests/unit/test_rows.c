@@ -336,3 +336,35 @@ Test(rows, strong_zeros_in_convolutions) {
     ad_value in[2] = {x, w};
     EXPECT(gradient("conv2d", 2, in, NULL, 1, &seed), 1);
 }
+
+/* ---- interrupts ------------------------------------------------------------------------------- */
+
+/* The flag is seen by the copy that most rows make of a transposed matrix: a function that gives NULL
+ * for that as well as for want of memory. */
+static void interrupted(const char *op, int n, ad_value x, const ad_arg *args) {
+    ad_value in[] = {x, x}, out[3];
+    *ad_interrupt_flag(ctx) = 1;
+    ad_status s = ad_apply(ctx, ad_op_find(op), 0, n, in, args, out);
+    cr_expect_eq(s, AD_ERR_INTERRUPT, "%s: %s, \"%s\"", op, ad_status_name(s), ad_last_error(ctx)->message);
+    *ad_interrupt_flag(ctx) = 0;
+    for (int k = 0; s == AD_OK && k < ad_op_info(ad_op_find(op))->results; k++) ad_release(ctx, out[k]);
+}
+
+Test(rows, interrupts_are_no_want_of_memory) {
+    enum { N = 400 };
+    static const char *const plain[] = {"inv", "det", "logdet", "cholesky", "qr", "svd", "eigvals",
+                                        "eigh", "flatten", "sort", "argsort", "unique", "f32", "tril",
+                                        "cumsum", "cumprod", "sum", "prod", "max", "norm", "exp",
+                                        "repeat", "concat", "stack", "zeros_like", "ones_like"};
+    static const char *const pairs[] = {"solve", "matmul"};
+    int64_t dims[] = {N, N}, shape[] = {N / 2, 2 * N}, one = 1;
+    ad_value x = keep(ad_wrap(ad_tensor_full(ctx, AD_F64, 2, dims, 1))), t = call1("transpose", x);
+    ad_arg none[AD_MAX_ARGS] = {{0}}, to[AD_MAX_ARGS] = {{.given = true, .count = 2, .ints = shape}};
+    ad_arg by[AD_MAX_ARGS] = {{.given = true, .count = 1, .ints = &one, .num = 1}};
+    ad_arg spec[AD_MAX_ARGS] = {{.given = true, .text = "ij,jk->ik"}};
+    for (size_t i = 0; i < sizeof plain / sizeof *plain; i++) interrupted(plain[i], 1, t, none);
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) interrupted(pairs[i], 2, t, none);
+    interrupted("reshape", 1, t, to);
+    interrupted("roll", 1, t, by);
+    interrupted("einsum", 2, t, spec);
+}
