@@ -59,6 +59,7 @@ typedef struct gr_parser {
     const gr_name *word_as, *word_assert, *word_by, *word_new, *word_test, *word_ignore;
     bool newlines;
     bool index_item;    /* directly in x[ ]: open ranges and `new` are right */
+    const gr_node *open_range; /* the first one in this item */
     bool no_if;         /* in the source of a comprehension: `if` begins its filter */
     bool wants_operand; /* an expression must follow */
     bool prompt, incomplete, failed, stopped;

@@ -123,6 +123,7 @@ static gr_node *range(gr_parser *p, gr_node *low, uint32_t begin) {
     node->as.range.low = low;
     node->as.range.high = high;
     node->as.range.step = step;
+    if ((!low || !high) && !p->open_range) p->open_range = node;
     return node;
 }
 

@@ -559,6 +559,8 @@ static void foreign_slices(gr_parser *p, gr_span object, const gr_node_list *ite
 }
 
 static bool index_item(gr_parser *p) {
+    const gr_node *outer = p->open_range;
+    p->open_range = NULL;
     p->index_item = true;
     uint32_t begin = p->token.span.begin;
     bool colon = gr_at(p, GR_T_COLON) || gr_at(p, GR_T_DOUBLE_COLON);
@@ -567,7 +569,12 @@ static bool index_item(gr_parser *p) {
     colon = gr_at(p, GR_T_COLON) || gr_at(p, GR_T_DOUBLE_COLON);
     if (!p->failed && colon) node = colon_slice(p, node, begin);
     p->index_item = false;
+    const gr_node *open = p->open_range;
+    p->open_range = outer;
     if (!node) return false;
+    if (open && open != node && !p->failed)
+        gr_fail(p, GR_E_bad_range, open->span,
+                "a range without both ends is an index by itself, not part of an expression");
     gr_push(p, &node, sizeof node);
     return !p->failed;
 }
