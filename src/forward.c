@@ -4,9 +4,9 @@
  * The pages of a sweep in ascending order. Tangents are values in one table by node; none is given
  * back before the end, since what a gradient on the way unrolls into refers to all of them. An entry
  * of several results keeps theirs together in its own slot, where each OUT finds its part, also one
- * that was made later for a rule of a recorded sweep. */
+ * that was made later for a rule of a recorded sweep. Many lines go up together (lines.h). */
+#include "lines.h"
 #include "shape.h"
-#include "sweep.h"
 
 #include <string.h>
 
@@ -108,7 +108,8 @@ static ad_status push_scalar(forward *f, uint32_t node, const tape_entry *e) {
         const ad_value *t = tangent_slot(f, k ? e->b : e->a);
         if (!t) continue;
         ad_value d;
-        ad_status st = ad_recorded_product(f->ctx, e, k, node, *t, &d);
+        ad_status st = f->s->lines ? ad_lines_product(f->s, e, k, node, *t, &d)
+                                   : ad_recorded_product(f->ctx, e, k, node, *t, &d);
         if (st == AD_OK) st = add_to(f, e->src, &sum, d);
         if (st != AD_OK) return st;
     }
@@ -117,19 +118,35 @@ static ad_status push_scalar(forward *f, uint32_t node, const tape_entry *e) {
 
 /* A tangent of the result's shape and dtype. It may be smaller: what was stretched to that shape had none
  * (`c - mean(x, keep = true)` of a constant c). Takes `v` over. */
-static ad_status fit(forward *f, const tape_entry *e, int k, ad_value v, ad_value *out) {
-    ad_type type;
-    ad_payload_type(e->payload, e->payload->nin + k, &type);
-    if (v.kind == AD_TENSOR && type.rank &&
-        !ad_dims_same(v.tensor->rank, v.tensor->dims, type.rank, type.dims)) {
-        ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = type.rank, .ints = type.dims}};
+static ad_status fit_line(forward *f, uint32_t src, ad_value v, const ad_type *type, ad_value *out) {
+    if (v.kind == AD_TENSOR && type->rank &&
+        !ad_dims_same(v.tensor->rank, v.tensor->dims, type->rank, type->dims)) {
+        ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = type->rank, .ints = type->dims}};
         ad_value wide;
-        ad_status st = ad_apply(f->ctx, AD_OPID_expand, e->src, 1, &v, args, &wide);
+        ad_status st = ad_apply(f->ctx, AD_OPID_expand, src, 1, &v, args, &wide);
         ad_release(f->ctx, v);
         if (st != AD_OK) return st;
         v = wide;
     }
-    return ad_conform(f->ctx, e->src, v, &type, out);
+    return ad_conform(f->ctx, src, v, type, out);
+}
+
+static ad_status fit(forward *f, const tape_entry *e, int k, ad_value v, ad_value *out) {
+    ad_type type;
+    ad_payload_type(e->payload, e->payload->nin + k, &type);
+    if (!f->s->lines) return fit_line(f, e->src, v, &type, out);
+    return ad_lines_conform(f->ctx, e->src, f->s->lines, v, v.flags & AD_LINES, &type, out);
+}
+
+static ad_status run_pushforward(forward *f, const tape_entry *e, uint64_t given, const ad_value *in,
+                                 ad_value *out) {
+    ad_prog *ahead = ad_prog_pushforward(f->ctx, e->payload->prog, given);
+    if (!ahead) return ad_failed(f->ctx);
+    ad_status st = f->record ? ad_apply_prog(f->ctx, ahead, e->src, in, out)
+                             : ad_prog_run(f->ctx, ahead, in, out);
+    if (st != AD_OK) return st;
+    out->flags = f->s->lines ? AD_LINES : 0;
+    return fit(f, e, 0, *out, out);
 }
 
 static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
@@ -137,20 +154,19 @@ static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
     ad_value in[2 * AD_MAX_OPERANDS], out;
     uint64_t given = 0;
     int n = p->nin;
-    for (int i = 0; i < p->nin; i++) {
+    ad_status st = AD_OK;
+    for (int i = 0; i < p->nin && st == AD_OK; i++) {
         in[i] = ad_saved_value(e, i, f->record);
         const ad_value *t = tangent_slot(f, p->in[i]);
         if (!t || !(ad_prog_dependence(p->prog) >> i & 1)) continue;
         given |= UINT64_C(1) << i;
-        in[n++] = *t;
+        in[n] = *t;
+        if (!f->s->lines || (st = ad_lines_operand(f->ctx, e, *t, &in[n])) == AD_OK) n++;
     }
-    if (!given) return AD_OK;
-    ad_prog *ahead = ad_prog_pushforward(f->ctx, p->prog, given);
-    if (!ahead) return ad_failed(f->ctx);
-    ad_status st = f->record ? ad_apply_prog(f->ctx, ahead, e->src, in, &out)
-                             : ad_prog_run(f->ctx, ahead, in, &out);
-    if (st == AD_OK) st = fit(f, e, 0, out, &out);
-    return st == AD_OK ? set_tangent(f, node, out) : st;
+    if (st == AD_OK && given) st = run_pushforward(f, e, given, in, &out);
+    if (f->s->lines)
+        while (n > p->nin) ad_release(f->ctx, in[--n]);
+    return st == AD_OK && given ? set_tangent(f, node, out) : st;
 }
 
 /* Whoever asks for this tangent gets the error; if nobody does, there is none. */
@@ -193,22 +209,16 @@ static ad_status push_part(forward *f, uint32_t node, const tape_entry *e) {
     return set_tangent(f, node, ad_retain(f->ctx, p->v[e->b]));
 }
 
-/* A linear row is applied to the tangents; operands without one count as 0. */
+/* A linear row, of one result, is applied to the tangents; operands without one count as 0. */
 static void linear_rule(ad_rule *r) {
-    ad_op op = (ad_op)(r->row - ad_rows);
     size_t bytes = (size_t)r->n * sizeof(ad_value);
     ad_value *in = ad_mem_get(r->ctx, bytes);
-    ad_value out[8];
     if (!in) {
         r->status = ad_failed(r->ctx);
         return;
     }
     for (int i = 0; i < r->n; i++) in[i] = r->need[i] ? r->tan[i] : ad_rule_zeros(r, &r->in_type[i]);
-    if (r->status == AD_OK) r->status = ad_apply(r->ctx, op, r->src, r->n, in, r->args, out);
-    for (int k = 0; r->status == AD_OK && k < r->nout; k++) {
-        ad_rule_own(r, out[k]);
-        ad_rule_give(r, k, out[k]);
-    }
+    ad_rule_give(r, 0, ad_rule_op(r, (ad_op)(r->row - ad_rows), r->n, in, r->args));
     ad_mem_put(r->ctx, in, bytes);
 }
 
@@ -225,9 +235,10 @@ static void zero_results(ad_rule *r) {
 }
 
 static void run_rule(const forward *f, ad_rule *r) {
+    void (*rule)(ad_rule *) = r->row->jvp ? r->row->jvp : linear_rule;
     if (all_zero(f, r)) zero_results(r);
-    else if (r->row->jvp) r->row->jvp(r);
-    else linear_rule(r);
+    else if (f->s->lines) ad_lines_rule(r, f->s->lines, rule, r->n, &r->tan, r->need, r->nout);
+    else rule(r);
 }
 
 /* Its tangents in the types of its results: shares and counts are in double precision. */
@@ -272,29 +283,53 @@ static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
     return st;
 }
 
+static ad_value each_line(ad_value v) {
+    v.flags = AD_LINES;
+    return v;
+}
+
+static void tangent_type(const forward *f, const ad_payload *p, int i, ad_type *out) {
+    ad_payload_type(p, i, out);
+    if (f->s->lines) *out = ad_lines_type(f->s->lines, out);
+}
+
 static ad_status push_index(forward *f, uint32_t node, const tape_entry *e) {
     const ad_value *t = tangent_slot(f, e->payload->in[0]);
     ad_index_plan *plan;
     ad_value v;
     if (!t) return AD_OK;
-    ad_status st = ad_index_plan_copy(f->ctx, e->payload->plan, &plan);
+    ad_status st = ad_lines_plan(f->ctx, e->payload, f->s->lines, &plan);
     if (st == AD_OK) st = ad_index_read_plan(f->ctx, *t, plan, e->src, &v);
+    if (st == AD_OK && f->s->lines) st = fit(f, e, 0, each_line(v), &v);
     return st == AD_OK ? set_tangent(f, node, v) : st;
+}
+
+/* What is written, in the shape of the places. */
+static ad_status written(forward *f, const tape_entry *e, const ad_value *v, ad_value *out) {
+    ad_type places;
+    *out = v ? ad_retain(f->ctx, *v) : ad_number(0);
+    if (!v || !f->s->lines) return AD_OK;
+    ad_index_plan_type(e->payload->plan, &places);
+    return ad_lines_conform(f->ctx, e->src, f->s->lines, *out, true, &places, out);
 }
 
 static ad_status push_put(forward *f, uint32_t node, const tape_entry *e) {
     const ad_value *x = tangent_slot(f, e->payload->in[0]), *v = tangent_slot(f, e->payload->in[1]);
     ad_index_plan *plan;
-    ad_value y;
+    ad_value y, part;
     ad_type type;
     if (!x && !v) return AD_OK;
-    ad_payload_type(e->payload, 0, &type);
+    tangent_type(f, e->payload, 0, &type);
     ad_status st = AD_OK;
     if (x) y = ad_retain(f->ctx, *x);
     else st = ad_zeros_of(f->ctx, &type, &y);
     if (st != AD_OK) return st;
-    st = ad_index_plan_copy(f->ctx, e->payload->plan, &plan);
-    if (st == AD_OK) st = ad_index_write_plan(f->ctx, &y, plan, v ? *v : ad_number(0), e->src);
+    st = written(f, e, v, &part);
+    if (st == AD_OK) {
+        st = ad_lines_plan(f->ctx, e->payload, f->s->lines, &plan);
+        if (st == AD_OK) st = ad_index_write_plan(f->ctx, &y, plan, part, e->src);
+        ad_release(f->ctx, part);
+    }
     if (st == AD_OK) return set_tangent(f, node, y);
     ad_release(f->ctx, y);
     return st;
@@ -305,17 +340,21 @@ static ad_status push_spread(forward *f, uint32_t node, const tape_entry *e) {
     ad_type type;
     ad_value v;
     if (!t) return AD_OK;
-    ad_payload_type(e->payload, 1, &type);
-    ad_status st = ad_index_spread(f->ctx, &type, e->payload->plan, *t, e->src, &v);
+    tangent_type(f, e->payload, 1, &type);
+    ad_index_plan *plan;
+    ad_status st = ad_lines_plan(f->ctx, e->payload, f->s->lines, &plan);
+    if (st != AD_OK) return st;
+    st = ad_index_spread(f->ctx, &type, plan, *t, e->src, &v);
+    ad_index_plan_free(f->ctx, plan);
     return st == AD_OK ? set_tangent(f, node, v) : st;
 }
 
 /* ---- through callbacks: the transpose of the transpose -------------------------------------- */
 
 /* The pullback is linear in its cotangent u: its own pullback, asked at the tangents, is the
- * pushforward. */
-static ad_status transpose_twice(forward *f, const tape_entry *e, const ad_value *u, ad_value *out,
-                                 bool *given) {
+ * pushforward. `tan` has AD_ABSENT_HEAD where an input has none. */
+static ad_status transpose_twice(forward *f, const tape_entry *e, const ad_value *tan, const ad_value *u,
+                                 ad_value *out, bool *given) {
     const ad_payload *p = e->payload;
     ad_ctx *ctx = f->ctx;
     size_t bytes = (size_t)p->nin * sizeof(ad_value);
@@ -328,15 +367,14 @@ static ad_status transpose_twice(forward *f, const tape_entry *e, const ad_value
     ad_status st = p->callback->pull(ctx, p->user, in, u, din, true);
     int n = 0;
     for (int i = 0; st == AD_OK && i < p->nin; i++) {
-        const ad_value *t = tangent_slot(f, p->in[i]);
         ad_type type;
         ad_payload_type(p, i, &type);
         st = ad_conform(ctx, e->src, din[i], &type, &din[i]);
-        if (st != AD_OK || !t || !din[i].node) continue;
+        if (st != AD_OK || tan[i].head == AD_ABSENT_HEAD || !din[i].node) continue;
         ad_value swap = din[n];
         din[n] = din[i];
         din[i] = swap;
-        seed[n++] = *t;
+        seed[n++] = tan[i];
     }
     ad_set_recording(ctx, f->record);
     if (st == AD_OK && n) {
@@ -350,50 +388,43 @@ static ad_status transpose_twice(forward *f, const tape_entry *e, const ad_value
 }
 
 /* The host knows the way forward. Inputs without a tangent have zeros. */
-static ad_status push_callback(forward *f, uint32_t node, const tape_entry *e) {
+static ad_status push_known(forward *f, const tape_entry *e, const ad_value *tan, ad_value *out,
+                            bool *given) {
     const ad_payload *p = e->payload;
     ad_ctx *ctx = f->ctx;
-    size_t each = 2 * sizeof(ad_value), bytes = p->nin * each + p->nout * (each + sizeof(bool));
-    ad_value *in = ad_mem_get(ctx, bytes);
+    size_t bytes = 2 * (size_t)p->nin * sizeof(ad_value);
+    ad_value *in = ad_mem_get(ctx, bytes), *full = in + p->nin;
     if (!in) return ad_failed(ctx);
-    ad_value *tan = in + p->nin, *out = tan + p->nin;
-    bool *given = (bool *)(out + 2 * p->nout);
     ad_status st = AD_OK;
     int made = 0;
     for (; made < p->nin && st == AD_OK; made++) {
-        const ad_value *t = tangent_slot(f, p->in[made]);
         ad_type type;
         ad_payload_type(p, made, &type);
         in[made] = ad_saved_value(e, made, f->record);
-        if (t) tan[made] = ad_retain(ctx, *t);
-        else st = ad_zeros_of(ctx, &type, &tan[made]);
+        if (tan[made].head != AD_ABSENT_HEAD) full[made] = ad_retain(ctx, tan[made]);
+        else st = ad_zeros_of(ctx, &type, &full[made]);
     }
     if (st != AD_OK) made--;
     for (int k = 0; k < p->nout; k++) out[k] = ad_number(0);
-    if (st == AD_OK) st = p->callback->push(ctx, p->user, in, tan, out, f->record);
-    for (int k = 0; k < p->nout && st == AD_OK; k++) {
-        ad_value fitted = out[k];
-        out[k] = ad_number(0);
-        st = fit(f, e, k, fitted, &fitted);
+    if (st == AD_OK) st = p->callback->push(ctx, p->user, in, full, out, f->record);
+    for (int k = 0; k < p->nout; k++) {
         given[k] = st == AD_OK;
-        if (st == AD_OK) out[k] = fitted;
+        if (given[k]) continue;
+        ad_release(ctx, out[k]);
+        out[k] = ad_number(0);
     }
-    if (st == AD_OK) st = keep_results(f, node, p->nout, given, out);
-    else
-        for (int k = 0; k < p->nout; k++) ad_release(ctx, out[k]);
-    for (int i = 0; i < made; i++) ad_release(ctx, tan[i]);
+    for (int i = 0; i < made; i++) ad_release(ctx, full[i]);
     ad_mem_put(ctx, in, bytes);
     return st;
 }
 
-static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
+/* A leaf of zeros for each result, and the pullback asked twice. */
+static ad_status push_transposed(forward *f, const tape_entry *e, const ad_value *tan, ad_value *out,
+                                 bool *given) {
     const ad_payload *p = e->payload;
-    if (p->callback->push) return push_callback(f, node, e);
-    size_t each = sizeof(ad_value) + sizeof(bool), bytes = (size_t)p->nout * (sizeof(ad_value) + each);
-    ad_value *u = ad_mem_get(f->ctx, bytes), *out = u + p->nout;
+    size_t bytes = (size_t)p->nout * sizeof(ad_value);
+    ad_value *u = ad_mem_get(f->ctx, bytes);
     if (!u) return ad_failed(f->ctx);
-    bool *given = (bool *)(out + p->nout);
-    memset(given, 0, (size_t)p->nout * sizeof *given);
     ad_status st = AD_OK;
     int made = 0;
     for (; made < p->nout && st == AD_OK; made++) {
@@ -405,10 +436,90 @@ static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
         ad_release(f->ctx, zero);
     }
     if (st != AD_OK) made--;
-    if (st == AD_OK) st = transpose_twice(f, e, u, out, given);
-    if (st == AD_OK) st = keep_results(f, node, p->nout, given, out);
+    if (st == AD_OK) st = transpose_twice(f, e, tan, u, out, given);
     for (int k = 0; k < made; k++) ad_release(f->ctx, u[k]);
     ad_mem_put(f->ctx, u, bytes);
+    return st;
+}
+
+/* One tangent an input → one a result, of its type, where given. */
+static ad_status push_through(forward *f, const tape_entry *e, const ad_value *tan, ad_value *out,
+                              bool *given) {
+    const ad_payload *p = e->payload;
+    memset(given, 0, p->nout * sizeof *given);
+    ad_status st = p->callback->push ? push_known(f, e, tan, out, given)
+                                     : push_transposed(f, e, tan, out, given);
+    for (int k = 0; k < p->nout; k++) {
+        if (!given[k]) continue;
+        ad_type type;
+        ad_value v = out[k];
+        out[k] = ad_number(0);
+        ad_payload_type(p, p->nin + k, &type);
+        if (st == AD_OK) st = fit_line(f, e->src, v, &type, &out[k]);
+        else ad_release(f->ctx, v);
+        given[k] = st == AD_OK;
+    }
+    return st;
+}
+
+/* The callback knows one line; those of result k are joined. `line` has room for all results of all
+ * lines, given[k] tells whether any line has it. */
+static ad_status push_lines(forward *f, const tape_entry *e, const ad_value *tan, ad_value *line, bool *given,
+                            ad_value *out) {
+    const ad_payload *p = e->payload;
+    size_t bytes = (size_t)(p->nin + f->s->lines) * sizeof(ad_value);
+    ad_value *one = ad_mem_get(f->ctx, bytes), *column = one + p->nin;
+    if (!one) return ad_failed(f->ctx);
+    ad_status st = AD_OK;
+    int64_t made = 0;
+    for (; made < f->s->lines && st == AD_OK; made++) {
+        for (int i = 0; i < p->nin; i++) {
+            one[i].head = AD_ABSENT_HEAD;
+            if (tan[i].head == AD_ABSENT_HEAD || st != AD_OK) continue;
+            st = ad_line_of(f->ctx, e->src, tan[i], made, &one[i]);
+            if (st != AD_OK) one[i].head = AD_ABSENT_HEAD;
+        }
+        for (int k = 0; k < p->nout; k++) line[made * p->nout + k] = ad_number(0);
+        if (st == AD_OK) st = push_through(f, e, one, line + made * p->nout, given);
+        for (int k = 0; k < p->nout; k++)
+            if (st == AD_OK && !given[k]) {
+                ad_type type;
+                ad_payload_type(p, p->nin + k, &type);
+                st = ad_zeros_of(f->ctx, &type, &line[made * p->nout + k]);
+            }
+        for (int i = 0; i < p->nin; i++)
+            if (one[i].head != AD_ABSENT_HEAD) ad_release(f->ctx, one[i]);
+    }
+    for (int k = 0; k < p->nout; k++) {
+        for (int64_t j = 0; j < made; j++) column[j] = line[j * p->nout + k];
+        given[k] = false;
+        if (st == AD_OK) st = ad_lines_join(f->ctx, e->src, made, column, &out[k]);
+        given[k] = st == AD_OK;
+    }
+    for (int64_t j = 0; j < made * p->nout; j++) ad_release(f->ctx, line[j]);
+    ad_mem_put(f->ctx, one, bytes);
+    return st;
+}
+
+static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_payload *p = e->payload;
+    size_t lines = (size_t)f->s->lines, nout = p->nout;
+    size_t bytes = (p->nin + nout + lines * nout) * sizeof(ad_value) + nout * sizeof(bool);
+    ad_value *tan = ad_mem_get(f->ctx, bytes);
+    if (!tan) return ad_failed(f->ctx);
+    ad_value *out = tan + p->nin, *line = out + nout;
+    bool *given = (bool *)(line + lines * nout);
+    for (int i = 0; i < p->nin; i++) {
+        const ad_value *t = tangent_slot(f, p->in[i]);
+        tan[i] = t ? *t : (ad_value){.head = AD_ABSENT_HEAD};
+    }
+    ad_status st = lines ? push_lines(f, e, tan, line, given, out) : push_through(f, e, tan, out, given);
+    for (int k = 0; k < p->nout && lines && st == AD_OK; k++) out[k].flags = 0;
+    if (st == AD_OK) st = keep_results(f, node, p->nout, given, out);
+    else
+        for (int k = 0; k < p->nout; k++)
+            if (given[k]) ad_release(f->ctx, out[k]);
+    ad_mem_put(f->ctx, tan, bytes);
     return st;
 }
 

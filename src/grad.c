@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* grad.c - derivatives as values: sweeps with their seeds, the entry from which a sweep can be repeated,
- * Jacobians row by row or column by column.
+ * Jacobians, many rows or columns in one sweep.
  *
  * A gradient is one entry. Only if somebody differentiates it is its sweep run again with recording
  * (ad_unroll): a training loop pays nothing for second derivatives. */
+#include "lines.h"
 #include "shape.h"
-#include "sweep.h"
 
 #include <string.h>
 
@@ -13,6 +13,7 @@
 typedef struct request {
     size_t bytes;
     int ny, n;
+    int64_t lines; /* ad_sweep.lines */
     uint32_t *y, *wrt;
     ad_value *seed, *result;
 } request;
@@ -22,6 +23,7 @@ static ad_status request_open(ad_ctx *ctx, int ny, int n, request *q) {
     q->bytes = all * (sizeof(ad_value) * 2 + sizeof(uint32_t));
     q->ny = ny;
     q->n = n;
+    q->lines = 0;
     q->seed = ad_mem_get(ctx, q->bytes);
     if (!q->seed) return ad_failed(ctx);
     q->result = q->seed + all;
@@ -48,16 +50,17 @@ static ad_status fill_request(ad_ctx *ctx, request *q, const ad_value *y, const 
     return AD_OK;
 }
 
-static ad_status zeros_like(ad_ctx *ctx, ad_value like, ad_value *out) {
+static ad_status zeros_like(ad_ctx *ctx, int64_t lines, ad_value like, ad_value *out) {
     ad_type type = ad_type_of(like);
+    if (lines) type = ad_lines_type(lines, &type);
     return ad_zeros_of(ctx, &type, out);
 }
 
 /* Where no path arrives the derivative is 0. Takes the present results over on failure. */
-static ad_status fill_absent(ad_ctx *ctx, int n, const ad_value *like, ad_value *v) {
+static ad_status fill_absent(ad_ctx *ctx, int64_t lines, int n, const ad_value *like, ad_value *v) {
     ad_status st = AD_OK;
     for (int i = 0; i < n && st == AD_OK; i++)
-        if (v[i].head == AD_ABSENT_HEAD) st = zeros_like(ctx, like[i], &v[i]);
+        if (v[i].head == AD_ABSENT_HEAD) st = zeros_like(ctx, lines, like[i], &v[i]);
     if (st == AD_OK) return st;
     for (int i = 0; i < n; i++)
         if (v[i].head != AD_ABSENT_HEAD) ad_release(ctx, v[i]);
@@ -73,9 +76,10 @@ static bool any_linked_param(const ad_tape *t, int n, const uint32_t *wrt) {
 }
 
 /* in = y, seeds (or wrt), wrt (or tangents): what the entry needs to be swept again. */
-static ad_status record_entry(ad_ctx *ctx, unsigned op, uint32_t src, int ny, int n, int nseed,
+static ad_status record_entry(ad_ctx *ctx, unsigned op, uint32_t src, const request *q, int n, int nseed,
                               const ad_value *y, const ad_value *middle, const ad_value *last,
                               int nout, ad_value *out) {
+    int ny = q->ny;
     int nin = ny + nseed + n;
     size_t bytes = (size_t)nin * sizeof(ad_value);
     ad_value *in = ad_mem_get(ctx, bytes);
@@ -89,6 +93,7 @@ static ad_status record_entry(ad_ctx *ctx, unsigned op, uint32_t src, int ny, in
     if (p) {
         p->ny = (uint16_t)ny;
         p->nwrt = (uint16_t)(op == E_GRAD ? n : nseed);
+        p->lines = (uint8_t)q->lines;
     }
     return ad_record(ctx, op, src, p, nout, out);
 }
@@ -104,6 +109,7 @@ static ad_status vjp_sweep(ad_ctx *ctx, request *q, bool record, bool own, bool 
     s->nwrt = q->n;
     s->wrt = q->wrt;
     s->result = q->result;
+    if (q->lines) ad_sweep_set_lines(s, q->lines);
     st = ad_sweep_trace(s, q->ny, q->y, record || s->watched);
     if (st == AD_OK) st = ad_sweep_reverse(s, q->ny, q->y, q->seed);
     *open = s->open;
@@ -125,7 +131,7 @@ static ad_status one_by_one(ad_ctx *ctx, int ny, const ad_value *y, const ad_val
 
 static ad_status vjp_record(ad_ctx *ctx, request *q, const ad_value *y, const ad_value *wrt,
                             uint32_t src, ad_value *out) {
-    ad_status st = record_entry(ctx, E_GRAD, src, q->ny, q->n, q->ny, y, q->seed, wrt, q->n, out);
+    ad_status st = record_entry(ctx, E_GRAD, src, q, q->n, q->ny, y, q->seed, wrt, q->n, out);
     for (int i = 0; st != AD_OK && i < q->n; i++) ad_release(ctx, out[i]);
     return st;
 }
@@ -136,12 +142,13 @@ static bool any_node(int n, const uint32_t *nodes) {
     return false;
 }
 
-ad_status ad_vjp(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, int n,
-                 const ad_value *wrt, unsigned flags, uint32_t src, ad_value *out) {
+static ad_status vjp(ad_ctx *ctx, int64_t lines, int ny, const ad_value *y, const ad_value *seed, int n,
+                     const ad_value *wrt, unsigned flags, uint32_t src, ad_value *out) {
     request q;
     ad_status st = check_tracked(ctx, n, wrt);
     if (st != AD_OK || n == 0) return st;
     if ((st = request_open(ctx, ny, n, &q)) != AD_OK) return st;
+    q.lines = lines;
     st = fill_request(ctx, &q, y, wrt);
     if (st == AD_OK && n > 1 && any_linked_param(ctx->tape, n, q.wrt)) {
         request_close(ctx, &q);
@@ -150,7 +157,7 @@ ad_status ad_vjp(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, i
     bool open = false;
     for (int i = 0; i < ny; i++) q.seed[i] = seed ? seed[i] : ad_number(1);
     if (st == AD_OK) st = vjp_sweep(ctx, &q, false, flags & AD_GRAD_OWN, false, &open);
-    if (st == AD_OK) st = fill_absent(ctx, n, wrt, q.result);
+    if (st == AD_OK) st = fill_absent(ctx, lines, n, wrt, q.result);
     if (st == AD_OK) {
         memcpy(out, q.result, (size_t)n * sizeof *out);
         for (int i = 0; seed && i < ny; i++) open = open || seed[i].node;
@@ -158,6 +165,16 @@ ad_status ad_vjp(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, i
     }
     request_close(ctx, &q);
     return st;
+}
+
+ad_status ad_vjp(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, int n,
+                 const ad_value *wrt, unsigned flags, uint32_t src, ad_value *out) {
+    return vjp(ctx, 0, ny, y, seed, n, wrt, flags, src, out);
+}
+
+ad_status ad_vjp_lines(ad_ctx *ctx, ad_value y, int64_t k, ad_value seed, ad_value wrt, unsigned flags,
+                       uint32_t src, ad_value *out) {
+    return vjp(ctx, k, 1, &y, &seed, 1, &wrt, flags, src, out);
 }
 
 /* ---- forward ------------------------------------------------------------------------------ */
@@ -171,6 +188,7 @@ static ad_status jvp_sweep(ad_ctx *ctx, request *q, const ad_value *tangent, boo
     s->linked = false;
     s->nwrt = q->n;
     s->wrt = q->wrt;
+    if (q->lines) ad_sweep_set_lines(s, q->lines);
     st = ad_sweep_trace(s, q->ny, q->y, true);
     if (st == AD_OK) st = ad_sweep_forward(s, tangent, q->ny, q->y, q->result);
     *open = s->open;
@@ -178,26 +196,37 @@ static ad_status jvp_sweep(ad_ctx *ctx, request *q, const ad_value *tangent, boo
     return st;
 }
 
-ad_status ad_jvp(ad_ctx *ctx, int n, const ad_value *wrt, const ad_value *tangent, int ny,
-                 const ad_value *y, unsigned flags, uint32_t src, ad_value *out) {
+static ad_status jvp(ad_ctx *ctx, int64_t lines, int n, const ad_value *wrt, const ad_value *tangent,
+                     int ny, const ad_value *y, unsigned flags, uint32_t src, ad_value *out) {
     request q;
     ad_status st = check_tracked(ctx, n, wrt);
     if (st != AD_OK || ny == 0) return st;
     if ((st = request_open(ctx, ny, n, &q)) != AD_OK) return st;
     bool open = false;
+    q.lines = lines;
     st = fill_request(ctx, &q, y, wrt);
     if (st == AD_OK) st = jvp_sweep(ctx, &q, tangent, false, flags & AD_GRAD_OWN, &open);
-    if (st == AD_OK) st = fill_absent(ctx, ny, y, q.result);
+    if (st == AD_OK) st = fill_absent(ctx, lines, ny, y, q.result);
     if (st == AD_OK) {
         memcpy(out, q.result, (size_t)ny * sizeof *out);
         for (int i = 0; i < n; i++) open = open || tangent[i].node;
         if (ctx->recording && open) {
-            st = record_entry(ctx, E_JVP, src, ny, n, n, y, wrt, tangent, ny, out);
+            st = record_entry(ctx, E_JVP, src, &q, n, n, y, wrt, tangent, ny, out);
             for (int i = 0; st != AD_OK && i < ny; i++) ad_release(ctx, out[i]);
         }
     }
     request_close(ctx, &q);
     return st;
+}
+
+ad_status ad_jvp(ad_ctx *ctx, int n, const ad_value *wrt, const ad_value *tangent, int ny,
+                 const ad_value *y, unsigned flags, uint32_t src, ad_value *out) {
+    return jvp(ctx, 0, n, wrt, tangent, ny, y, flags, src, out);
+}
+
+ad_status ad_jvp_lines(ad_ctx *ctx, ad_value wrt, int64_t k, ad_value tangent, ad_value y, unsigned flags,
+                       uint32_t src, ad_value *out) {
+    return jvp(ctx, k, 1, &wrt, &tangent, 1, &y, flags, src, out);
 }
 
 /* ---- again, recorded ---------------------------------------------------------------------- */
@@ -223,6 +252,7 @@ ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
     bool open, grad = e->op == E_GRAD, was = ad_set_recording(ctx, true);
     int first_seed = grad ? p->ny : p->ny + p->nwrt, first_wrt = grad ? 2 * p->ny : p->ny;
     int seeds = grad ? p->ny : p->nwrt;
+    q.lines = p->lines;
     memcpy(q.y, p->in, p->ny * sizeof *q.y);
     memcpy(q.wrt, p->in + first_wrt, p->nwrt * sizeof *q.wrt);
     for (int i = 0; i < seeds; i++) q.seed[i] = ad_saved_value(e, first_seed + i, true);
@@ -235,138 +265,173 @@ ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
     return st;
 }
 
+/* One line of a gradient's seeds, swept plainly. */
+static ad_status sweep_once(ad_ctx *ctx, const tape_entry *e, request *q, int64_t line) {
+    const ad_payload *p = e->payload;
+    bool open;
+    ad_status st = AD_OK;
+    for (int i = 0; i < p->ny; i++) {
+        q->seed[i] = ad_retain(ctx, ad_saved_value(e, p->ny + i, false));
+        if (!p->lines || st != AD_OK) continue;
+        ad_value whole = q->seed[i];
+        q->seed[i] = ad_number(0);
+        st = ad_line_of(ctx, e->src, whole, line, &q->seed[i]);
+        ad_release(ctx, whole);
+    }
+    if (st == AD_OK) st = vjp_sweep(ctx, q, false, false, false, &open);
+    for (int i = 0; i < p->ny; i++) ad_release(ctx, q->seed[i]);
+    for (int i = 0; st == AD_OK && i < q->n; i++)
+        if (q->result[i].head != AD_ABSENT_HEAD) ad_release(ctx, q->result[i]);
+    return st;
+}
+
 ad_status ad_sweep_again(ad_ctx *ctx, const tape_entry *e) {
     const ad_payload *p = e->payload;
     request q;
-    bool open;
     ad_status st = request_open(ctx, p->ny, p->nwrt, &q);
     if (st != AD_OK || e->op != E_GRAD) return st;
     memcpy(q.y, p->in, p->ny * sizeof *q.y);
     memcpy(q.wrt, p->in + 2 * p->ny, p->nwrt * sizeof *q.wrt);
-    for (int i = 0; i < p->ny; i++) q.seed[i] = ad_saved_value(e, p->ny + i, false);
-    st = vjp_sweep(ctx, &q, false, false, false, &open);
-    for (int i = 0; st == AD_OK && i < q.n; i++)
-        if (q.result[i].head != AD_ABSENT_HEAD) ad_release(ctx, q.result[i]);
+    int64_t n = p->lines ? p->lines : 1;
+    for (int64_t i = 0; i < n && st == AD_OK; i++) st = sweep_once(ctx, e, &q, i);
     request_close(ctx, &q);
     return st;
 }
 
 /* ---- Jacobians ---------------------------------------------------------------------------- */
 
-static ad_status one_hot(ad_ctx *ctx, ad_value like, int64_t i, ad_value *out) {
-    ad_status st = zeros_like(ctx, like, out);
+static int64_t size_of(ad_value v) { return v.kind == AD_TENSOR ? v.tensor->size : 1; }
+
+/* Lines first … first + k − 1 of the unit matrix, as lines of the shape and dtype of `like`. */
+static ad_status unit_lines(ad_ctx *ctx, ad_value like, int64_t first, int64_t k, ad_value *out) {
+    ad_type one = ad_type_of(like), type = ad_lines_type(k, &one);
+    ad_status st = ad_zeros_of(ctx, &type, out);
     if (st != AD_OK) return st;
-    if (out->kind != AD_TENSOR) out->num = 1;
-    else if (out->tensor->dtype == AD_F32) ((float *)out->tensor->data)[i] = 1;
-    else ((double *)out->tensor->data)[i] = 1;
+    int64_t n = size_of(like);
+    for (int64_t i = 0; i < k; i++) {
+        int64_t at = i * n + first + i;
+        if (type.dtype == AD_F32) ((float *)out->tensor->data)[at] = 1;
+        else ((double *)out->tensor->data)[at] = 1;
+    }
     return AD_OK;
 }
 
-static int64_t size_of(ad_value v) { return v.kind == AD_TENSOR ? v.tensor->size : 1; }
-
-/* Row i by a reverse sweep, or column i by a forward sweep. */
-static ad_status jacobian_line(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t i,
-                               unsigned flags, uint32_t src, ad_value *out) {
-    ad_value seed;
-    ad_status st = one_hot(ctx, rows ? y : wrt, i, &seed);
-    if (st != AD_OK) return st;
-    st = rows ? ad_vjp(ctx, 1, &y, &seed, 1, &wrt, flags, src, out)
-              : ad_jvp(ctx, 1, &wrt, &seed, 1, &y, flags, src, out);
-    ad_release(ctx, seed);
-    return st;
+static ad_status call_ints(ad_ctx *ctx, ad_op op, uint32_t src, ad_value v, int n, const int64_t *ints,
+                           ad_value *out) {
+    ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = n, .ints = ints}};
+    return ad_apply(ctx, op, src, 1, &v, args, out);
 }
 
-static ad_status reshape_to(ad_ctx *ctx, uint32_t src, ad_value v, int rank, const int64_t *dims,
-                            ad_value *out) {
-    ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = rank, .ints = dims}};
-    return ad_apply(ctx, AD_OPID_reshape, src, 1, &v, args, out);
-}
-
-/* Rows are joined along a first axis, columns along a last one. */
-static ad_status join_lines(ad_ctx *ctx, ad_op op, uint32_t src, bool rows, int64_t n,
-                            const ad_value *line, ad_value *out) {
-    int64_t axis = rows ? 0 : -1;
-    ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = 1, .ints = &axis, .num = (double)axis}};
-    return ad_apply(ctx, op, src, (int)n, line, args, out);
-}
-
-/* As many at once as an operation takes; the parts stand at the front of `line`, which it empties. */
-static ad_status stack_lines(ad_ctx *ctx, uint32_t src, bool rows, int64_t n, ad_value *line,
-                             ad_value *out) {
+/* As many at once as an operation takes; the parts stand at the front of `part`, which it empties. */
+static ad_status join_parts(ad_ctx *ctx, uint32_t src, int64_t n, ad_value *part, ad_value *out) {
     ad_status st = AD_OK;
-    ad_op op = AD_OPID_stack;
-    do {
+    while (n > 1) {
         int64_t parts = 0;
         for (int64_t i = 0; i < n; i += AD_MAX_OPERANDS, parts++) {
             int64_t few = n - i < AD_MAX_OPERANDS ? n - i : AD_MAX_OPERANDS;
             ad_value joined = ad_number(0);
-            if (st == AD_OK) st = join_lines(ctx, op, src, rows, few, line + i, &joined);
-            for (int64_t k = 0; k < few; k++) ad_release(ctx, line[i + k]);
-            line[parts] = joined;
+            if (st == AD_OK) st = ad_apply(ctx, AD_OPID_concat, src, (int)few, part + i, NULL, &joined);
+            for (int64_t k = 0; k < few; k++) ad_release(ctx, part[i + k]);
+            part[parts] = st == AD_OK ? joined : ad_number(0);
         }
         n = parts;
-        op = AD_OPID_concat;
-    } while (n > 1);
-    *out = line[0];
+    }
+    *out = part[0];
     return st;
 }
 
-/* Lines as entries: whoever differentiates them sweeps again. */
-static ad_status recorded_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t n,
+/* What the lines lead to: [n, …] with the shape of wrt for rows, of y for columns. */
+static ad_status recorded_part(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t first, int64_t k,
+                               unsigned flags, uint32_t src, ad_value *out) {
+    ad_value seed;
+    ad_status st = unit_lines(ctx, rows ? y : wrt, first, k, &seed);
+    if (st != AD_OK) return st;
+    st = rows ? ad_vjp_lines(ctx, y, k, seed, wrt, flags, src, out)
+              : ad_jvp_lines(ctx, wrt, k, seed, y, flags, src, out);
+    ad_release(ctx, seed);
+    return st;
+}
+
+/* Lines as entries: whoever differentiates them sweeps again, as many at once. */
+static ad_status recorded_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t n, int64_t few,
                                 unsigned flags, uint32_t src, ad_value *out) {
-    ad_value *line = ad_mem_get(ctx, (size_t)n * sizeof *line);
-    if (!line) return ad_failed(ctx);
+    size_t parts = (size_t)((n + few - 1) / few), bytes = parts * sizeof(ad_value);
+    ad_value *part = ad_mem_get(ctx, bytes);
+    if (!part) return ad_failed(ctx);
     ad_status st = AD_OK;
     int64_t made = 0;
-    for (; made < n && st == AD_OK; made++)
-        st = jacobian_line(ctx, y, wrt, rows, made, flags, src, &line[made]);
+    for (int64_t i = 0; i < n && st == AD_OK; i += few, made++)
+        st = recorded_part(ctx, y, wrt, rows, i, n - i < few ? n - i : few, flags, src, &part[made]);
     if (st == AD_OK) {
-        st = stack_lines(ctx, src, rows, n, line, out);
+        st = join_parts(ctx, src, made, part, out);
     } else {
         made--;
-        for (int64_t i = 0; i < made; i++) ad_release(ctx, line[i]);
+        for (int64_t i = 0; i < made; i++) ad_release(ctx, part[i]);
     }
-    ad_mem_put(ctx, line, (size_t)n * sizeof *line);
+    ad_mem_put(ctx, part, bytes);
     return st;
 }
 
-/* Line i into its row or column of the whole. `buf` has room for a line. */
-static void put_line(ad_value line, bool rows, int64_t i, int64_t n, double *buf, ad_tensor *whole) {
-    int64_t m = whole->size / n;
-    double *to = whole->data;
-    if (line.kind == AD_TENSOR) ad_tensor_read(line.tensor, rows ? to + i * m : buf);
-    else (rows ? to + i * m : buf)[0] = line.num;
-    for (int64_t k = 0; !rows && k < m; k++) to[k * n + i] = buf[k];
+/* [n, …] as y.shape ++ wrt.shape: columns have their axis at the end. Takes `v` over. */
+static ad_status arrange_lines(ad_ctx *ctx, uint32_t src, ad_value v, bool rows, int rank,
+                               const int64_t *dims, ad_value *out) {
+    if (!rows) {
+        int64_t order[AD_MAX_RANK];
+        int n = v.tensor->rank;
+        for (int i = 0; i < n; i++) order[i] = i + 1 < n ? i + 1 : 0;
+        ad_value turned;
+        ad_status st = call_ints(ctx, AD_OPID_permute, src, v, n, order, &turned);
+        ad_release(ctx, v);
+        if (st != AD_OK) return st;
+        v = turned;
+    }
+    ad_status st = call_ints(ctx, AD_OPID_reshape, src, v, rank, dims, out);
+    ad_release(ctx, v);
+    return st;
 }
 
-static ad_status sweep_line(ad_sweep *s, request *q, ad_value like, bool rows, int64_t i) {
+/* Lines first … first + k − 1 into their rows or columns of the whole. `buf` has room for them. */
+static void put_lines(ad_value lines, bool rows, int64_t first, int64_t k, double *buf, ad_tensor *whole,
+                      int64_t n) {
+    int64_t m = whole->size / n;
+    double *to = whole->data;
+    ad_tensor_read(lines.tensor, rows ? to + first * m : buf);
+    for (int64_t j = 0; !rows && j < m; j++)
+        for (int64_t i = 0; i < k; i++) to[j * n + first + i] = buf[i * m + j];
+}
+
+static ad_status sweep_lines(ad_sweep *s, request *q, ad_value like, bool rows, int64_t first, int64_t k) {
     ad_value seed;
-    ad_status st = one_hot(s->ctx, like, i, &seed);
+    ad_status st = unit_lines(s->ctx, like, first, k, &seed);
     if (st != AD_OK) return st;
+    ad_sweep_set_lines(s, k);
     st = rows ? ad_sweep_reverse(s, 1, q->y, &seed) : ad_sweep_forward(s, &seed, 1, q->y, q->result);
     ad_release(s->ctx, seed);
     return st;
 }
 
-/* All lines from one trace, each by a walk over the entries that it found. */
+/* All lines from one trace, some at once by a walk over the entries that it found. */
 static ad_status walk_lines(ad_sweep *s, request *q, ad_value y, ad_value wrt, bool rows, int64_t n,
                             ad_tensor *whole) {
     ad_status st = AD_OK;
-    double *buf = ad_mem_get(s->ctx, (size_t)(whole->size / n + 1) * sizeof *buf);
+    int64_t few = ad_lines_at_once(s, n);
+    size_t bytes = (size_t)(whole->size / n * few + 1) * sizeof(double);
+    double *buf = ad_mem_get(s->ctx, bytes);
     if (!buf) return ad_failed(s->ctx);
-    for (int64_t i = 0; i < n && st == AD_OK; i++) {
-        st = sweep_line(s, q, rows ? y : wrt, rows, i);
+    for (int64_t i = 0; i < n && st == AD_OK; i += few) {
+        int64_t k = n - i < few ? n - i : few;
+        st = sweep_lines(s, q, rows ? y : wrt, rows, i, k);
         if (st != AD_OK || q->result[0].head == AD_ABSENT_HEAD) continue;
-        put_line(q->result[0], rows, i, n, buf, whole);
+        put_lines(q->result[0], rows, i, k, buf, whole, n);
         ad_release(s->ctx, q->result[0]);
     }
-    ad_mem_put(s->ctx, buf, (size_t)(whole->size / n + 1) * sizeof *buf);
+    ad_mem_put(s->ctx, buf, bytes);
     return st;
 }
 
-/* `*open`: the lines have to be recorded, and nothing was done. */
+/* `*open`: the lines have to be recorded, so many at once, and nothing was done. */
 static ad_status plain_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, unsigned flags,
-                             int rank, const int64_t *dims, ad_value *out, bool *open) {
+                             int rank, const int64_t *dims, ad_value *out, int64_t *open) {
     request q;
     ad_sweep *s;
     ad_tensor *whole = NULL;
@@ -378,15 +443,16 @@ static ad_status plain_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, u
         request_close(ctx, &q);
         return st;
     }
+    int64_t n = size_of(rows ? y : wrt);
     s->own = flags & AD_GRAD_OWN;
     s->nwrt = 1;
     s->wrt = q.wrt;
     s->result = q.result;
     st = ad_sweep_trace(s, 1, q.y, !rows || s->watched);
-    *open = ctx->recording && s->open;
+    *open = st == AD_OK && ctx->recording && s->open ? ad_lines_at_once(s, n) : 0;
     if (st == AD_OK && !*open) {
         whole = ad_tensor_full(ctx, AD_F64, rank, dims, 0);
-        st = whole ? walk_lines(s, &q, y, wrt, rows, size_of(rows ? y : wrt), whole) : ad_failed(ctx);
+        st = whole ? walk_lines(s, &q, y, wrt, rows, n, whole) : ad_failed(ctx);
     }
     ad_sweep_end(s);
     request_close(ctx, &q);
@@ -425,8 +491,9 @@ ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uin
         *out = ad_wrap(empty);
         return AD_OK;
     }
-    ad_value lines;
-    bool open = false, single = (rows ? wrt : y).tensor->dtype == AD_F32;
+    ad_value lines = ad_number(0);
+    int64_t open = 0;
+    bool single = (rows ? wrt : y).tensor->dtype == AD_F32;
     st = plain_lines(ctx, y, wrt, rows, flags, rank, dims, out, &open);
     if (st == AD_OK && !open && single) {
         ad_tensor *narrow = ad_tensor_cast(ctx, out->tensor, AD_F32);
@@ -435,11 +502,8 @@ ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uin
         *out = ad_wrap(narrow);
     }
     if (st != AD_OK || !open) return st;
-    st = recorded_lines(ctx, y, wrt, rows, n, flags, src, &lines);
-    if (st != AD_OK) return st;
-    st = reshape_to(ctx, src, lines, rank, dims, out);
-    ad_release(ctx, lines);
-    return st;
+    st = recorded_lines(ctx, y, wrt, rows, n, open, flags, src, &lines);
+    return st == AD_OK ? arrange_lines(ctx, src, lines, rows, rank, dims, out) : st;
 }
 
 /* ---- element by element? ------------------------------------------------------------------ */

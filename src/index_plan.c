@@ -327,6 +327,38 @@ ad_status ad_index_plan_copy(ad_ctx *ctx, const ad_index_plan *plan, ad_index_pl
     return AD_OK;
 }
 
+/* `n` values behind one in front of them; returns what lies behind both. */
+static int64_t *put_behind(int64_t *to, int64_t first, const int64_t *rest, int n) {
+    to[0] = first;
+    if (n) memcpy(to + 1, rest, (size_t)n * sizeof *to);
+    return to + 1 + n;
+}
+
+ad_status ad_index_plan_behind(ad_ctx *ctx, const ad_index_plan *plan, int64_t n, ad_index_plan **out) {
+    size_t bytes = plan->bytes + 5 * sizeof(int64_t);
+    ad_index_plan *p = ad_mem_get(ctx, bytes);
+    if (!p) return ad_failed(ctx);
+    *p = *plan;
+    p->bytes = bytes;
+    p->rank++;
+    p->out_rank++;
+    p->many_axis++;
+    p->many_out++;
+    p->asked = (uint16_t)(plan->asked << 1);
+    int64_t *to = put_behind(ad_plan_dims(p), n, ad_plan_dims(plan), plan->rank);
+    to = put_behind(to, 0, ad_plan_starts(plan), plan->rank);
+    to = put_behind(to, n, ad_plan_out_dims(plan), plan->out_rank);
+    to = put_behind(to, 1, ad_plan_out_steps(plan), plan->out_rank);
+    put_behind(to, 0, ad_plan_out_axes(plan), plan->out_rank);
+    for (int i = 0; i < plan->out_rank; i++) {
+        int64_t axis = ad_plan_out_axes(plan)[i];
+        ad_plan_out_axes(p)[i + 1] = axis < 0 ? axis : axis + 1;
+    }
+    if (plan->places) memcpy(ad_plan_places(p), ad_plan_places(plan), (size_t)plan->places * sizeof *to);
+    *out = p;
+    return AD_OK;
+}
+
 void ad_index_plan_free(ad_ctx *ctx, ad_index_plan *plan) {
     if (plan) ad_mem_put(ctx, plan, plan->bytes);
 }

@@ -13,6 +13,8 @@ typedef struct ad_index_plan ad_index_plan;
 ad_status ad_index_resolve(ad_ctx *ctx, ad_value x, int n, const ad_index *index,
                            ad_index_plan **plan);
 ad_status ad_index_plan_copy(ad_ctx *ctx, const ad_index_plan *plan, ad_index_plan **out);
+/* The same for a tensor with one more axis in front, of size n, which is taken whole. */
+ad_status ad_index_plan_behind(ad_ctx *ctx, const ad_index_plan *plan, int64_t n, ad_index_plan **out);
 void ad_index_plan_free(ad_ctx *ctx, ad_index_plan *plan);
 ad_status ad_index_infer(ad_ctx *ctx, const ad_type *x, int n, const ad_index *index, ad_type *out);
 /* The type of what the plan reads. */

@@ -45,6 +45,7 @@ typedef struct ad_rule {
     uint32_t src;
     ad_status status; /* sticky: after a failure the helpers below do nothing */
     int n, nout;
+    int64_t lines; /* cotangents or tangents at once, see AD_LINES; 0: one */
     const ad_value *in;
     const ad_value *out;
     const ad_type *in_type;
@@ -67,6 +68,8 @@ static inline void ad_rule_refuse(ad_rule *r, int k, const char *why) {
     r->refused |= 1U << k;
     r->refusal = why;
 }
+/* The type of a value of a rule: that of one line. */
+ad_type ad_rule_type(const ad_rule *r, ad_value v);
 /* Applies an operation; the result belongs to the rule. */
 ad_value ad_rule_op(ad_rule *r, ad_op op, int n, const ad_value *in, const ad_arg *args);
 ad_value ad_rule_op1(ad_rule *r, ad_op op, ad_value a);
@@ -97,6 +100,11 @@ struct ad_builder {
     ad_status status;
 };
 
+/* Many lines of a Jacobian go through a rule at once: a value of a rule with this flag has one axis more
+ * in front, with an element a line. Rules do not see it: the words below take its type to be that of one
+ * line (ad_rule_type), and operations treat each line by itself (rule_lines.c). */
+enum { AD_LINES = 1 };
+
 enum { /* what a row saves for its rules: operand i, or the results */
     AD_SAVE_IN0 = 1, AD_SAVE_IN1 = 2, AD_SAVE_IN2 = 4, AD_SAVE_IN3 = 8,
     AD_SAVE_ALL_IN = 0xff, AD_SAVE_OUT = 0x100
@@ -105,6 +113,9 @@ enum { /* what a row saves for its rules: operand i, or the results */
 /* Flag of a row that hands one operand on: what is not taken has no share in the derivative, not even
  * against an infinite adjoint or tangent. */
 enum { AD_ROW_SELECT = 512 };
+/* The rules look into no element of a cotangent or tangent and use only the words of rules: many lines
+ * go through them at once. */
+enum { AD_ROW_LINES = 1024 };
 
 struct ad_row {
     ad_row_info info;

@@ -4,8 +4,9 @@
  * One walk serves two modes. Plain: a slot is 8 bytes, a number or a tensor that it owns. Recorded: a
  * slot is a tracked value, rules go through ad_apply, and the sweep can be differentiated. An entry
  * with several results gathers its cotangents in a block that its slot points to.
- * A zero adjoint is handed on as exactly 0, without its partial being looked at. */
-#include "sweep.h"
+ * A zero adjoint is handed on as exactly 0, without its partial being looked at. Many lines of a Jacobian
+ * go down together, plainly or recorded: then slots are values with an axis in front (lines.h). */
+#include "lines.h"
 
 #include <string.h>
 
@@ -13,28 +14,28 @@
 
 static void *new_slots(ad_sweep *s) {
     ad_tape *t = s->ctx->tape;
-    void *p = t->free_slots[s->record];
-    size_t each = s->record ? sizeof(ad_value) : sizeof(uint64_t);
+    void *p = t->free_slots[s->wide];
+    size_t each = s->wide ? sizeof(ad_value) : sizeof(uint64_t);
     if (p) {
-        t->free_slots[s->record] = *(void **)p;
+        t->free_slots[s->wide] = *(void **)p;
     } else {
         p = ad_mem_get(s->ctx, SEG_SIZE * each);
         if (!p) return NULL;
         for (uint32_t i = 0; i < SEG_SIZE; i++) {
-            if (s->record) ((ad_value *)p)[i].head = AD_ABSENT_HEAD;
+            if (s->wide) ((ad_value *)p)[i].head = AD_ABSENT_HEAD;
             else ((uint64_t *)p)[i] = AD_UNTOUCHED;
         }
     }
     /* The link of the free list stood in the first slot. */
-    if (s->record) ((ad_value *)p)->head = AD_ABSENT_HEAD;
+    if (s->wide) ((ad_value *)p)->head = AD_ABSENT_HEAD;
     else *(uint64_t *)p = AD_UNTOUCHED;
     return p;
 }
 
 static void return_slots(ad_sweep *s, ad_page *p) {
     if (!p->slots) return;
-    *(void **)p->slots = s->ctx->tape->free_slots[s->record];
-    s->ctx->tape->free_slots[s->record] = p->slots;
+    *(void **)p->slots = s->ctx->tape->free_slots[s->wide];
+    s->ctx->tape->free_slots[s->wide] = p->slots;
     p->slots = NULL;
 }
 
@@ -47,7 +48,7 @@ static void *slot_of(ad_sweep *s, uint32_t node, bool *ok) {
         *ok = false;
         return NULL;
     }
-    return s->record ? (void *)((ad_value *)p->slots + i) : (void *)((uint64_t *)p->slots + i);
+    return s->wide ? (void *)((ad_value *)p->slots + i) : (void *)((uint64_t *)p->slots + i);
 }
 
 static AD_INLINE void add_number(uint64_t *slot, double g) {
@@ -111,7 +112,7 @@ static ad_status sum_of(ad_sweep *s, uint32_t src, ad_value x, ad_value y, ad_va
 }
 
 static ad_value load(const ad_sweep *s, const void *slot, bool tensor) {
-    if (s->record) return *(const ad_value *)slot;
+    if (s->wide) return *(const ad_value *)slot;
     ad_value v = ad_number(0);
     memcpy(&v.num, slot, sizeof v.num);
     if (tensor) v.kind = AD_TENSOR;
@@ -119,17 +120,17 @@ static ad_value load(const ad_sweep *s, const void *slot, bool tensor) {
 }
 
 static bool touched(const ad_sweep *s, const void *slot) {
-    if (s->record) return ((const ad_value *)slot)->head != AD_ABSENT_HEAD;
+    if (s->wide) return ((const ad_value *)slot)->head != AD_ABSENT_HEAD;
     return *(const uint64_t *)slot != AD_UNTOUCHED;
 }
 
 static void store(const ad_sweep *s, void *slot, ad_value v) {
-    if (s->record) *(ad_value *)slot = v;
+    if (s->wide) *(ad_value *)slot = v;
     else memcpy(slot, &v.num, sizeof v.num);
 }
 
 static void clear(const ad_sweep *s, void *slot) {
-    if (s->record) ((ad_value *)slot)->head = AD_ABSENT_HEAD;
+    if (s->wide) ((ad_value *)slot)->head = AD_ABSENT_HEAD;
     else *(uint64_t *)slot = AD_UNTOUCHED;
 }
 
@@ -198,6 +199,14 @@ static double sabotaged(const ad_ctx *ctx, const tape_entry *e, double partial) 
 /* A scalar `where` keeps its two branches and which of them it took. */
 static double chosen(const tape_entry *e, int k) { return (k == 1) == !!(e->flags & F_OLD) ? 1 : 0; }
 
+static double true_partial(const tape_entry *e, int k, double a, double b) {
+    return e->op == AD_OP_WHERE ? chosen(e, k) : ad_scalar_partial(e->op, k, a, b, 0, e->num);
+}
+
+double ad_entry_partial(const ad_ctx *ctx, const tape_entry *e, int k, double a, double b) {
+    return sabotaged(ctx, e, true_partial(e, k, a, b));
+}
+
 static bool back_general(ad_sweep *s, ad_page *p, const tape_entry *e, double g) {
     const ad_tape *t = s->ctx->tape;
     double a = number_at(t, e->a), b = number_at(t, e->b);
@@ -206,7 +215,7 @@ static bool back_general(ad_sweep *s, ad_page *p, const tape_entry *e, double g)
         if (!ad_needed(s, x)) continue;
         double d = g;
         if (g != 0) {
-            double partial = e->op == AD_OP_WHERE ? chosen(e, k) : ad_scalar_partial(e->op, k, a, b, 0, e->num);
+            double partial = true_partial(e, k, a, b);
             d = g * sabotaged(s->ctx, e, partial);
             if (ad_passed_over(e->op, k, a, b, partial, g)) d = 0;
         }
@@ -239,13 +248,14 @@ static AD_INLINE bool back_number(ad_sweep *s, ad_page *p, const tape_entry *e, 
     }
 }
 
-/* The same, recorded: one product an operand. */
-static ad_status back_recorded(ad_sweep *s, const tape_entry *e, uint32_t node, ad_value g) {
+/* The same, recorded or for many lines: one product an operand. */
+static ad_status back_products(ad_sweep *s, const tape_entry *e, uint32_t node, ad_value g) {
     for (int k = 0; k < 2; k++) {
         uint32_t x = k ? e->b : e->a;
         if (!ad_needed(s, x)) continue;
         ad_value d;
-        ad_status st = ad_recorded_product(s->ctx, e, k, node, g, &d);
+        ad_status st = s->lines ? ad_lines_product(s, e, k, node, g, &d)
+                                : ad_recorded_product(s->ctx, e, k, node, g, &d);
         if (st == AD_OK) st = give(s, x, e->src, d);
         if (st != AD_OK) return st;
     }
@@ -254,8 +264,23 @@ static ad_status back_recorded(ad_sweep *s, const tape_entry *e, uint32_t node, 
 
 /* ---- entries with a payload --------------------------------------------------------------- */
 
+/* The type of the adjoint of operand i. */
+static void adjoint_type(const ad_sweep *s, const ad_payload *p, int i, ad_type *out) {
+    ad_payload_type(p, i, out);
+    if (s->lines) *out = ad_lines_type(s->lines, out);
+}
+
+/* Many lines: `each` tells whether they differ. */
+static ad_status give_lines(ad_sweep *s, const tape_entry *e, int i, ad_value v, bool each) {
+    ad_type type;
+    ad_payload_type(e->payload, i, &type);
+    ad_status st = ad_lines_conform(s->ctx, e->src, s->lines, v, each, &type, &v);
+    return st == AD_OK ? give(s, e->payload->in[i], e->src, v) : st;
+}
+
 static ad_status give_operand(ad_sweep *s, const tape_entry *e, int i, ad_value v) {
     uint32_t src = e->src, in = e->payload->in[i];
+    if (s->lines) return give_lines(s, e, i, v, true);
     if (AD_LIKELY(ad_payload_has_type(e->payload, i, v))) return give(s, in, src, v);
     ad_type type;
     ad_payload_type(e->payload, i, &type);
@@ -310,6 +335,19 @@ static ad_value falsified(ad_rule *r, ad_value v) {
     return ad_rule_op2(r, AD_OP_MUL, v, ad_number(r->ctx->sabotage_factor));
 }
 
+void ad_frame_falsify(ad_frame *f, unsigned op) {
+    ad_ctx *ctx = f->rule.ctx;
+    if (ctx->sabotage != op || !op) return;
+    for (int i = 0; i < f->rule.n; i++) {
+        if (!f->given[i]) continue;
+        ad_value v = falsified(&f->rule, f->result[i]);
+        uint8_t flags = f->result[i].flags;
+        ad_release(ctx, f->result[i]);
+        f->result[i] = ad_retain(ctx, v);
+        f->result[i].flags = flags;
+    }
+}
+
 /* Of rows whose derivative is 0 and that have nothing to say about it. */
 static void zero_rule(ad_rule *r) {
     for (int i = 0; i < r->n; i++)
@@ -338,18 +376,14 @@ static ad_status back_row(ad_sweep *s, uint32_t node, const tape_entry *e, const
     if (row->info.flags & AD_ROW_NODIFF || !(row->vjp || row->info.flags & AD_ROW_ZERO))
         ad_fail_nodiff(&f.rule, e->src);
     else if (!row->vjp || all_zero(s, p->nout, adj, has)) zero_rule(&f.rule);
+    else if (s->lines) ad_lines_rule(&f.rule, s->lines, row->vjp, p->nout, &f.rule.adj, has, p->nin);
     else row->vjp(&f.rule);
-    bool falsify = s->ctx->sabotage == e->op && e->op;
-    for (int i = 0; i < p->nin; i++)
-        if (falsify && f.given[i]) {
-            ad_value v = falsified(&f.rule, f.result[i]);
-            ad_release(s->ctx, f.result[i]);
-            f.result[i] = ad_retain(s->ctx, v);
-        }
+    ad_frame_falsify(&f, e->op);
     st = ad_frame_finish(&f);
     for (int i = 0; i < p->nin; i++) {
         if (!f.given[i]) continue;
-        if (st == AD_OK) st = give_operand(s, e, i, f.result[i]);
+        if (st == AD_OK && s->lines) st = give_lines(s, e, i, f.result[i], f.result[i].flags & AD_LINES);
+        else if (st == AD_OK) st = give_operand(s, e, i, f.result[i]);
         else ad_release(s->ctx, f.result[i]);
     }
     ad_frame_close(&f);
@@ -357,13 +391,13 @@ static ad_status back_row(ad_sweep *s, uint32_t node, const tape_entry *e, const
 }
 
 /* Reading through an index: added into the operand's adjoint at the places, in place. */
-static ad_status back_index(ad_sweep *s, const tape_entry *e, ad_value g) {
+static ad_status back_places(ad_sweep *s, const tape_entry *e, const ad_index_plan *plan, ad_value g) {
     const ad_payload *p = e->payload;
     ad_type type;
-    ad_payload_type(p, 0, &type);
+    adjoint_type(s, p, 0, &type);
     if (s->record) {
         ad_value v;
-        ad_status st = ad_index_spread(s->ctx, &type, p->plan, g, e->src, &v);
+        ad_status st = ad_index_spread(s->ctx, &type, plan, g, e->src, &v);
         return st == AD_OK ? give(s, p->in[0], e->src, v) : st;
     }
     bool ok = true;
@@ -382,7 +416,17 @@ static ad_status back_index(ad_sweep *s, const tape_entry *e, ad_value g) {
         have.tensor = own;
         store(s, slot, have);
     }
-    return ad_index_accumulate(s->ctx, have.tensor, p->plan, g);
+    return ad_index_accumulate(s->ctx, have.tensor, plan, g);
+}
+
+static ad_status back_index(ad_sweep *s, const tape_entry *e, ad_value g) {
+    ad_index_plan *plan;
+    if (!s->lines) return back_places(s, e, e->payload->plan, g);
+    ad_status st = ad_lines_plan(s->ctx, e->payload, s->lines, &plan);
+    if (st != AD_OK) return st;
+    st = back_places(s, e, plan, g);
+    ad_index_plan_free(s->ctx, plan);
+    return st;
 }
 
 /* Writing through an index: the array moves on with the places cleared; they go to what was written. */
@@ -393,7 +437,7 @@ static ad_status back_put(ad_sweep *s, const tape_entry *e, ad_value *adjoint) {
     ad_index_plan *plan;
     ad_status st = AD_OK;
     if (ad_needed(s, p->in[1])) {
-        st = ad_index_plan_copy(s->ctx, p->plan, &plan);
+        st = ad_lines_plan(s->ctx, p, s->lines, &plan);
         ad_value v;
         if (st == AD_OK) st = ad_index_read_plan(s->ctx, g, plan, e->src, &v);
         if (st == AD_OK && !s->record && v.kind == AD_TENSOR && v.tensor->base) {
@@ -405,7 +449,7 @@ static ad_status back_put(ad_sweep *s, const tape_entry *e, ad_value *adjoint) {
         if (st == AD_OK) st = give_operand(s, e, 1, v);
     }
     if (st != AD_OK || !ad_needed(s, p->in[0])) return st;
-    st = ad_index_plan_copy(s->ctx, p->plan, &plan);
+    st = ad_lines_plan(s->ctx, p, s->lines, &plan);
     if (st == AD_OK) st = ad_index_write_plan(s->ctx, adjoint, plan, ad_number(0), e->src);
     if (st != AD_OK) return st;
     ad_value rest = *adjoint;
@@ -416,7 +460,7 @@ static ad_status back_put(ad_sweep *s, const tape_entry *e, ad_value *adjoint) {
 static ad_status back_spread(ad_sweep *s, const tape_entry *e, ad_value g) {
     ad_index_plan *plan;
     ad_value v;
-    ad_status st = ad_index_plan_copy(s->ctx, e->payload->plan, &plan);
+    ad_status st = ad_lines_plan(s->ctx, e->payload, s->lines, &plan);
     if (st == AD_OK) st = ad_index_read_plan(s->ctx, g, plan, e->src, &v);
     return st == AD_OK ? give_operand(s, e, 0, v) : st;
 }
@@ -438,27 +482,80 @@ static ad_status zeros_for(ad_sweep *s, const tape_entry *e, const ad_value *adj
     return AD_OK;
 }
 
-static ad_status back_custom(ad_sweep *s, const tape_entry *e, const ad_value *adj, const bool *has) {
-    ad_payload *p = e->payload;
-    size_t bytes = (size_t)(2 * p->nin + p->nout) * sizeof(ad_value);
-    ad_value *dout = ad_mem_get(s->ctx, bytes), *din = dout + p->nout, *in = din + p->nin;
+/* The host's rule for one cotangent each; `din` is filled with what it gives. */
+static ad_status pull_back(ad_sweep *s, const tape_entry *e, const ad_value *adj, const bool *has,
+                           ad_value *din) {
+    const ad_payload *p = e->payload;
+    size_t bytes = (size_t)(p->nin + p->nout) * sizeof(ad_value);
+    for (int i = 0; i < p->nin; i++) din[i] = ad_number(0);
+    ad_value *dout = ad_mem_get(s->ctx, bytes), *in = dout + p->nout;
     if (!dout) return ad_failed(s->ctx);
     ad_status st = zeros_for(s, e, adj, has, dout);
-    if (st != AD_OK) {
-        ad_mem_put(s->ctx, dout, bytes);
-        return st;
+    if (st == AD_OK) {
+        for (int i = 0; i < p->nin; i++) in[i] = ad_saved_value(e, i, s->record);
+        st = p->callback->pull(s->ctx, p->user, p->callback->inputs ? in : NULL, dout, din, s->record);
+        for (int k = 0; k < p->nout; k++) ad_release(s->ctx, dout[k]);
     }
+    ad_mem_put(s->ctx, dout, bytes);
+    return st;
+}
+
+/* Line j of the cotangents through the host's rule; `line` gets one value an operand, of its type. */
+static ad_status pull_line(ad_sweep *s, const tape_entry *e, const ad_value *adj, const bool *has, int64_t j,
+                           ad_value *slope, ad_value *line) {
+    const ad_payload *p = e->payload;
+    ad_status st = AD_OK;
+    for (int k = 0; k < p->nout; k++) {
+        slope[k] = ad_number(0);
+        if (has[k] && st == AD_OK) st = ad_line_of(s->ctx, e->src, adj[k], j, &slope[k]);
+    }
+    if (st == AD_OK) st = pull_back(s, e, slope, has, line);
     for (int i = 0; i < p->nin; i++) {
-        in[i] = ad_saved_value(e, i, s->record);
-        din[i] = ad_number(0);
+        ad_type type;
+        ad_value v = line[i];
+        ad_payload_type(p, i, &type);
+        line[i] = ad_number(0);
+        if (st == AD_OK) st = ad_conform(s->ctx, e->src, v, &type, &line[i]);
+        else ad_release(s->ctx, v);
     }
-    st = p->callback->pull(s->ctx, p->user, p->callback->inputs ? in : NULL, dout, din, s->record);
-    for (int k = 0; k < p->nout; k++) ad_release(s->ctx, dout[k]);
+    for (int k = 0; k < p->nout; k++) ad_release(s->ctx, slope[k]);
+    return st;
+}
+
+/* The host's rule knows one line; those of operand i stand at line[j · nin + i]. */
+static ad_status back_custom_lines(ad_sweep *s, const tape_entry *e, const ad_value *adj, const bool *has) {
+    const ad_payload *p = e->payload;
+    size_t n = p->nin, k = (size_t)s->lines, bytes = (n * k + k + p->nout) * sizeof(ad_value);
+    ad_value *line = ad_mem_get(s->ctx, bytes), *column = line + n * k, *slope = column + k;
+    if (!line) return ad_failed(s->ctx);
+    for (size_t i = 0; i < n * k; i++) line[i] = ad_number(0);
+    ad_status st = AD_OK;
+    for (size_t j = 0; j < k && st == AD_OK; j++)
+        st = pull_line(s, e, adj, has, (int64_t)j, slope, line + j * n);
+    for (size_t i = 0; i < n && st == AD_OK; i++) {
+        ad_value all;
+        if (!ad_needed(s, p->in[i])) continue;
+        for (size_t j = 0; j < k; j++) column[j] = line[j * n + i];
+        st = ad_lines_join(s->ctx, e->src, s->lines, column, &all);
+        if (st == AD_OK) st = give_lines(s, e, (int)i, all, true);
+    }
+    for (size_t i = 0; i < n * k; i++) ad_release(s->ctx, line[i]);
+    ad_mem_put(s->ctx, line, bytes);
+    return st;
+}
+
+static ad_status back_custom(ad_sweep *s, const tape_entry *e, const ad_value *adj, const bool *has) {
+    const ad_payload *p = e->payload;
+    if (s->lines) return back_custom_lines(s, e, adj, has);
+    size_t bytes = (size_t)p->nin * sizeof(ad_value);
+    ad_value *din = ad_mem_get(s->ctx, bytes);
+    if (!din) return ad_failed(s->ctx);
+    ad_status st = pull_back(s, e, adj, has, din);
     for (int i = 0; i < p->nin; i++) {
         if (st == AD_OK) st = give_operand(s, e, i, din[i]);
         else ad_release(s->ctx, din[i]);
     }
-    ad_mem_put(s->ctx, dout, bytes);
+    ad_mem_put(s->ctx, din, bytes);
     return st;
 }
 
@@ -538,7 +635,7 @@ static ad_status back_entry(ad_sweep *s, uint32_t node, ad_value g) {
     if (e->op == E_LEAF) return give(s, e->a, e->src, g);
     if (e->op == E_CUT) st = AD_OK;
     else if (e->flags & F_PAYLOAD) st = back_payload(s, node, e, &g, &yes);
-    else if (s->record) st = back_recorded(s, e, node, g);
+    else if (s->wide) st = back_products(s, e, node, g);
     else if (!back_number(s, ad_page_at(s, node), e, g.num)) st = ad_failed(s->ctx);
     ad_release(s->ctx, g);
     return st;
@@ -547,7 +644,7 @@ static ad_status back_entry(ad_sweep *s, uint32_t node, ad_value g) {
 static ad_status take_entry(ad_sweep *s, ad_page *p, uint32_t i) {
     uint32_t node = p->segment << SEG_BITS | i;
     const tape_entry *e = ad_at(s->ctx->tape, node);
-    void *slot = s->record ? (void *)((ad_value *)p->slots + i) : (void *)((uint64_t *)p->slots + i);
+    void *slot = s->wide ? (void *)((ad_value *)p->slots + i) : (void *)((uint64_t *)p->slots + i);
     if (!touched(s, slot)) return AD_OK;
     bool several = e->flags & F_PAYLOAD && e->payload->nout > 1;
     ad_value g = load(s, slot, e->flags & F_TENSOR && !several);
@@ -572,7 +669,7 @@ static ad_status take_entry(ad_sweep *s, ad_page *p, uint32_t i) {
 
 /* A scalar entry of a plain sweep that no denominator is: the common case of long chains. */
 static AD_INLINE bool is_simple(const ad_sweep *s, const ad_page *p, const tape_entry *e, uint32_t i) {
-    return !s->record && !s->watched && e->op < E_LEAF && !(e->flags & F_PAYLOAD) && !ad_bit(p->wrt, i);
+    return !s->wide && !s->watched && e->op < E_LEAF && !(e->flags & F_PAYLOAD) && !ad_bit(p->wrt, i);
 }
 
 static AD_INLINE ad_status take_simple(ad_sweep *s, ad_page *p, const tape_entry *e, uint32_t i) {

@@ -142,7 +142,7 @@ ad_value ad_rule_ints(ad_rule *r, ad_op op, ad_value x, int n, const int64_t *in
 }
 
 ad_value ad_rule_reshape(ad_rule *r, ad_value x, const ad_type *type) {
-    ad_type have = ad_type_of(x);
+    ad_type have = ad_rule_type(r, x);
     if (have.rank == type->rank && memcmp(have.dims, type->dims, sizeof(int64_t) * type->rank) == 0)
         return x;
     return ad_rule_ints(r, AD_OPID_reshape, x, type->rank, type->dims);
@@ -168,7 +168,7 @@ ad_value ad_rule_crop(ad_rule *r, ad_value x, int axis, int64_t before, int64_t 
     if (before == 0 && after == 0) return x;
     widths[2 * axis] = -before;
     widths[2 * axis + 1] = -after;
-    ad_arg args[AD_MAX_ARGS] = {ad_ints(2 * ad_type_of(x).rank, widths), ad_num(fill)};
+    ad_arg args[AD_MAX_ARGS] = {ad_ints(2 * ad_rule_type(r, x).rank, widths), ad_num(fill)};
     return ad_rule_op(r, AD_OPID_pad, 1, &x, args);
 }
 

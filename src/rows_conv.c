@@ -183,7 +183,7 @@ static ad_value conv_op(conv_rule *k, ad_op op, ad_value a, ad_value b, const ad
 }
 
 static ad_value wide(conv_rule *k, ad_value v) {
-    ad_type t = ad_type_of(v);
+    ad_type t = ad_rule_type(k->r, v);
     if (k->r->status) return v;
     t = full_rank(&t, k->flat);
     return ad_rule_reshape(k->r, v, &t);

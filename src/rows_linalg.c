@@ -225,7 +225,7 @@ static ad_value solved(ad_rule *r, ad_value a, ad_value b) {
 
 /* Results and right sides as columns. */
 static ad_value columns(ad_rule *r, ad_value v) {
-    ad_type t = ad_type_of(v);
+    ad_type t = ad_rule_type(r, v);
     if (r->in_type[1].rank != 1) return v;
     int64_t one[AD_MAX_RANK + 1];
     memcpy(one, t.dims, sizeof(int64_t) * t.rank);

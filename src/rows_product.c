@@ -137,7 +137,7 @@ static ad_value left_share(ad_rule *r, ad_value g, ad_value b, int strong) {
 }
 
 static ad_value right_share(ad_rule *r, ad_value a, ad_value g, const ad_type *b, int strong) {
-    ad_type ta = ad_type_of(a), tg = ad_type_of(g);
+    ad_type ta = ad_rule_type(r, a), tg = ad_rule_type(r, g);
     if (b->rank == 2 && ta.rank > 2 && tg.rank == ta.rank) {
         int64_t da[2] = {0, ta.dims[ta.rank - 1]}, dg[2] = {0, tg.dims[tg.rank - 1]};
         da[0] = da[1] > 0 ? ad_type_size(&ta) / da[1] : 0;
@@ -247,7 +247,7 @@ AD_RUN(ad_run_outer) {
 }
 
 static ad_value flat(ad_rule *r, ad_value x) {
-    ad_type t = ad_type_of(x);
+    ad_type t = ad_rule_type(r, x);
     int64_t n = ad_type_size(&t);
     t = ad_type_make(AD_F64, 1, &n);
     return ad_rule_reshape(r, x, &t);
@@ -268,7 +268,7 @@ static void vjp_pairs(ad_rule *r, ad_value g) {
 static ad_value tangent_pairs(ad_rule *r, int k) {
     ad_value pair[2] = {flat(r, k == 0 ? r->tan[0] : r->in[0]),
                         flat(r, k == 1 ? r->tan[1] : r->in[1])};
-    ad_type column = ad_type_of(pair[0]), row = ad_type_of(pair[1]);
+    ad_type column = ad_rule_type(r, pair[0]), row = ad_rule_type(r, pair[1]);
     column.rank = row.rank = 2;
     column.dims[1] = 1;
     row.dims[1] = row.dims[0];

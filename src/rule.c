@@ -3,7 +3,8 @@
  *
  * A rule sees values: plain ones in a plain sweep, tracked ones in a recorded sweep; it cannot tell
  * which. What it makes on the way is released when it ends. */
-#include "sweep.h"
+#include "lines.h"
+#include "shape.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -175,9 +176,19 @@ ad_value ad_rule_own(ad_rule *r, ad_value v) {
     return v;
 }
 
+ad_type ad_rule_type(const ad_rule *r, ad_value v) {
+    ad_type t = ad_type_of(v);
+    if (!r->lines || !(v.flags & AD_LINES)) return t;
+    t.rank--;
+    t.asked >>= 1;
+    memmove(t.dims, t.dims + 1, t.rank * sizeof *t.dims);
+    return t;
+}
+
 ad_value ad_rule_op(ad_rule *r, ad_op op, int n, const ad_value *in, const ad_arg *args) {
     ad_value v;
     if (r->status != AD_OK) return ad_number(0);
+    if (AD_UNLIKELY(r->lines)) return ad_rule_op_lines(r, op, n, in, args);
     r->status = ad_apply(r->ctx, op, r->src, n, in, args, &v);
     return r->status == AD_OK ? ad_rule_own(r, v) : ad_number(0);
 }
@@ -203,15 +214,22 @@ static bool same_shape(ad_value v, const ad_type *type) {
            memcmp(v.tensor->dims, type->dims, type->rank * sizeof(int64_t)) == 0;
 }
 
+/* The shape of one line? */
+static bool line_has_shape(const ad_rule *r, ad_value v, const ad_type *type) {
+    if (!r->lines) return same_shape(v, type);
+    ad_type t = ad_rule_type(r, v);
+    return v.kind == AD_TENSOR && ad_type_same_dims(&t, type);
+}
+
 ad_value ad_rule_sum_to(ad_rule *r, ad_value v, const ad_type *type) {
-    if (same_shape(v, type) || v.kind != AD_TENSOR) return v;
+    if (v.kind != AD_TENSOR || line_has_shape(r, v, type)) return v;
     if (type->rank) return to_shape(r, AD_OPID_sum_to, v, type);
     ad_arg all[AD_MAX_ARGS] = {{0}};
     return ad_rule_op(r, AD_OPID_sum, 1, &v, all);
 }
 
 ad_value ad_rule_expand(ad_rule *r, ad_value v, const ad_type *type) {
-    if (type->rank == 0 || same_shape(v, type)) return v;
+    if (type->rank == 0 || line_has_shape(r, v, type)) return v;
     return to_shape(r, AD_OPID_expand, v, type);
 }
 
@@ -291,11 +309,38 @@ static ad_term record_constant(ad_builder *b, double x) {
     return (ad_term){.v = ad_number(x)};
 }
 
+/* `adj` is a number, or has an element a line. */
 static ad_status strong_product(ad_ctx *ctx, uint32_t src, ad_value adj, ad_value partial,
                                 ad_value *out) {
+    ad_value in[2] = {adj, partial};
     *out = ad_number(0);
+    if (adj.kind == AD_TENSOR) return ad_apply(ctx, AD_OPID_mulz, src, 2, in, NULL, out);
     if (adj.num == 0 && !isfinite(partial.num)) return AD_OK;
     return ad_apply2(ctx, adj.num == 0 ? AD_OPID_mulz : AD_OP_MUL, src, adj, partial, out);
+}
+
+/* The constant 0 that a strong product had at a = 0 does not meet an infinite slope either. */
+static ad_status finite_lines(ad_ctx *ctx, const tape_entry *e, int k, ad_value a, ad_value *adj) {
+    ad_value mask, in[3] = {ad_number(0), *adj, ad_number(0)};
+    if (e->op != AD_OPID_mulz || k != 1 || a.num != 0) {
+        *adj = ad_retain(ctx, *adj);
+        return AD_OK;
+    }
+    ad_status st = ad_apply(ctx, AD_OPID_isfinite, e->src, 1, adj, NULL, &mask);
+    if (st != AD_OK) return st;
+    in[0] = mask;
+    st = ad_apply(ctx, AD_OP_WHERE, e->src, 3, in, NULL, adj);
+    ad_release(ctx, mask);
+    return st;
+}
+
+static ad_status product_of_lines(ad_ctx *ctx, const tape_entry *e, int k, ad_value a, ad_value adj,
+                                  ad_value partial, ad_value *out) {
+    ad_status st = finite_lines(ctx, e, k, a, &adj);
+    if (st != AD_OK) return st;
+    st = strong_product(ctx, e->src, adj, partial, out);
+    ad_release(ctx, adj);
+    return st;
 }
 
 static ad_status general_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t node, ad_value adj,
@@ -307,9 +352,12 @@ static ad_status general_product(ad_ctx *ctx, const tape_entry *e, int k, uint32
     ad_term y = {.v = ad_node_value(ctx->tape, node)};
     ad_term partial = ad_rows[e->op].partial(&r.base, k, in, y);
     ad_status st = r.base.status;
+    bool lines = adj.kind == AD_TENSOR;
     bool passed_over =
-        ad_passed_over(e->op, k, in[0].v.num, in[1].v.num, partial.v.num, adj.num);
-    if (st == AD_OK && !passed_over) st = strong_product(ctx, e->src, adj, partial.v, out);
+        ad_passed_over(e->op, k, in[0].v.num, in[1].v.num, partial.v.num, lines ? 0 : adj.num);
+    if (st == AD_OK && !passed_over)
+        st = lines ? product_of_lines(ctx, e, k, in[0].v, adj, partial.v, out)
+                   : strong_product(ctx, e->src, adj, partial.v, out);
     for (int i = 0; i < r.count; i++) ad_release(ctx, r.made[i]);
     return st;
 }
@@ -340,10 +388,10 @@ ad_status ad_recorded_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t 
     switch (e->op) {
     case AD_OP_ADD: *out = ad_retain(ctx, adj); return AD_OK;
     case AD_OP_SUB:
-        if (k == 1) return ad_apply1(ctx, AD_OP_NEG, e->src, adj, out);
+        if (k == 1) return ad_apply(ctx, AD_OP_NEG, e->src, 1, &adj, NULL, out);
         *out = ad_retain(ctx, adj);
         return AD_OK;
-    case AD_OP_NEG: return ad_apply1(ctx, AD_OP_NEG, e->src, adj, out);
+    case AD_OP_NEG: return ad_apply(ctx, AD_OP_NEG, e->src, 1, &adj, NULL, out);
     case AD_OP_WHERE:
         *out = (k == 1) == !!(e->flags & F_OLD) ? ad_retain(ctx, adj) : ad_number(0);
         return AD_OK;

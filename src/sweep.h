@@ -16,7 +16,7 @@ struct ad_page {
     uint64_t seq;
     uint32_t segment;
     ad_page *next;    /* in the free list */
-    void *slots;      /* uint64_t[SEG_SIZE] plain, ad_value[SEG_SIZE] recorded; NULL: none touched */
+    void *slots;      /* uint64_t[SEG_SIZE], or ad_value[SEG_SIZE] where wide; NULL: none touched */
     uint64_t visited[SEG_WORDS], need[SEG_WORDS], wrt[SEG_WORDS];
 };
 
@@ -30,11 +30,13 @@ struct ad_sweep {
     ad_page **order;      /* visited pages, latest first */
     uint32_t order_count, order_room;
     bool record;          /* adjoints are tracked values */
+    bool wide;            /* slots are values: recorded, or many lines */
     bool own;             /* wrt are leaves of a transform */
     bool open;            /* something tracked besides own leaves is behind y */
     bool loaded;          /* an entry with a payload is behind y */
     bool watched;         /* plain, and each entry is looked at behind its turn */
     bool linked;          /* pass through the link of a parameter's leaf */
+    int64_t lines;        /* of a Jacobian at once (lines.h); 0: one */
     int nwrt;
     const uint32_t *wrt;  /* nodes, 0 where there is nothing to find */
     ad_value *result;     /* reverse: by wrt; head == ABSENT where nothing arrived */
@@ -46,6 +48,8 @@ struct ad_sweep {
 enum { AD_MAX_ORDER = 64 }; /* sweeps inside sweeps */
 
 ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out);
+/* From here on it is a sweep of k lines. */
+void ad_sweep_set_lines(ad_sweep *s, int64_t k);
 void ad_sweep_end(ad_sweep *s);
 /* Marks what `y` depends on and, of that, what depends on a wrt; among numbers alone everything counts
  * as needed, unless it has to be exact. */
@@ -105,6 +109,10 @@ ad_status ad_conform(ad_ctx *ctx, uint32_t src, ad_value v, const ad_type *type,
 ad_status ad_recorded_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t node, ad_value adj,
                               ad_value *out);
 ad_value ad_node_value(const ad_tape *t, uint32_t node);
+/* The partial of a scalar entry in operand k; a falsified one where a test asked for it. */
+double ad_entry_partial(const ad_ctx *ctx, const tape_entry *e, int k, double a, double b);
+/* In a test that falsifies the row: its results, falsified. */
+void ad_frame_falsify(ad_frame *f, unsigned op);
 const char *ad_entry_name(const tape_entry *e);
 
 /* A sweep that looks for the first adjoint that is not finite (blame.c): after each entry. */

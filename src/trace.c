@@ -63,7 +63,7 @@ static void drop_slots(ad_sweep *s, ad_page *p) {
         const tape_entry *e = &seg->e[i];
         bool gather = i < seg->used && e->flags & F_PAYLOAD && e->payload->nout > 1;
         ad_value v = ad_number(0);
-        if (s->record) {
+        if (s->wide) {
             ad_value *slot = (ad_value *)p->slots + i;
             if (slot->head == AD_ABSENT_HEAD) continue;
             v = *slot;
@@ -84,8 +84,8 @@ static void drop_slots(ad_sweep *s, ad_page *p) {
             ad_release(s->ctx, v);
         }
     }
-    *(void **)p->slots = t->free_slots[s->record];
-    t->free_slots[s->record] = p->slots;
+    *(void **)p->slots = t->free_slots[s->wide];
+    t->free_slots[s->wide] = p->slots;
     p->slots = NULL;
 }
 
@@ -101,7 +101,8 @@ ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out) {
         if (!s) return ad_failed(ctx);
         *s = (ad_sweep){.ctx = ctx};
     }
-    s->record = record;
+    s->record = s->wide = record;
+    s->lines = 0;
     s->own = s->open = s->linked = s->loaded = false;
     s->watched = ctx->watch && !record;
     s->nwrt = 0;
@@ -110,6 +111,12 @@ ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out) {
     t->sweeping++;
     *out = s;
     return AD_OK;
+}
+
+void ad_sweep_set_lines(ad_sweep *s, int64_t k) {
+    s->lines = k;
+    s->wide = s->record || k;
+    s->watched = false;
 }
 
 void ad_sweep_end(ad_sweep *s) {
