@@ -24,7 +24,7 @@ static void text_brace(gr_parser *p, gr_diagnostic *d, uint32_t begin) {
 static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part *part) {
     gr_lexer *lexer = &p->lexer;
     bool one_line = lexer->one_line;
-    uint32_t begin = lexer->at - 1;
+    uint32_t begin = lexer->at - 1, open = p->open_count;
     if (!gr_enter(p)) return false;
     bool newlines = p->newlines, index_item = p->index_item, no_if = p->no_if;
     p->newlines = p->index_item = p->no_if = false;
@@ -66,6 +66,7 @@ static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part 
     p->newlines = newlines;
     p->index_item = index_item;
     p->no_if = no_if;
+    p->open_count = open; /* what is not closed in it has ended with it */
     lexer->one_line = one_line;
     gr_leave(p);
     return !p->failed;

@@ -364,11 +364,16 @@ static void skip_bracket(gr_parser *p, uint32_t level) {
     }
 }
 
+/* In a string of one line there is nothing behind its end. */
+static bool ends_line(const gr_parser *p) {
+    return p->token.kind == GR_T_NEWLINE && p->lexer.one_line;
+}
+
 /* Whether the parser can go on with the current token in the list of statements of this level. */
 static bool can_resume(gr_parser *p, uint32_t level, bool moved) {
     const gr_token *t = &p->token;
     bool brace = t->kind == GR_T_RBRACE && !closes_something(p, level);
-    if (t->kind == GR_T_END || (brace && level)) return true;
+    if (t->kind == GR_T_END || (brace && level) || ends_line(p)) return true;
     if (!moved) return false;
     if (p->open_count == level) {
         return t->kind == GR_T_SEMICOLON ||
@@ -457,7 +462,7 @@ gr_node *gr_parse_statements(gr_parser *p, bool block) {
     bool more = !p->failed;
     while (more) {
         while (gr_at(p, GR_T_SEMICOLON)) gr_advance(p);
-        if (gr_at(p, GR_T_END) || (block && gr_at(p, GR_T_RBRACE))) break;
+        if (gr_at(p, GR_T_END) || (block && gr_at(p, GR_T_RBRACE)) || ends_line(p)) break;
         more = one_statement(p);
     }
     if (!more) {
