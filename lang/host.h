@@ -7,6 +7,8 @@
 #include "gradus.h"
 #include "options.h"
 
+#include <string.h>
+
 typedef struct gr_host {
     const gr_command *command;
     ad_ctx *ctx;
@@ -18,6 +20,8 @@ typedef struct gr_host {
  * made here. False: memory is out. Close it in either case. */
 bool gr_host_open(gr_host *host, const gr_options *how);
 void gr_host_close(gr_host *host);
+
+static inline const char *gr_skip_blanks(const char *p) { return p + strspn(p, " \t\r\n"); }
 
 /* Shows errors and warnings of the last run on standard error. */
 void gr_host_report(const gr_host *host);

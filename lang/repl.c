@@ -22,8 +22,6 @@ typedef struct prompt {
     uint32_t line;  /* of a script: where the statement begins, from 1 */
 } prompt;
 
-static const char *skip_blanks(const char *p) { return p + strspn(p, " \t\r\n"); }
-
 static const char *text_of(const prompt *p) { return p->statement.text ? p->statement.text : ""; }
 
 /* A `;` at the end, comments aside, keeps a value from being shown. */
@@ -70,7 +68,7 @@ static int read_statements(prompt *p) {
             if (p->statement.size == 0) puts("(Ctrl-D or :quit leaves)");
             continue;
         }
-        if (p->terminal && !*skip_blanks(text_of(p))) continue;
+        if (p->terminal && !*gr_skip_blanks(text_of(p))) continue;
         if (p->terminal) gr_edit_remember(p->edit, text_of(p));
         if (p->terminal && gr_run_command(&p->session, text_of(p))) continue;
         if (!run_statement(p, &status)) return status;

@@ -6,13 +6,11 @@
 #include <stdio.h>
 #include <string.h>
 
-static const char *skip_blanks(const char *p) { return p + strspn(p, " \t\r\n"); }
-
 /* What follows a word and a blank; NULL: the line does not begin with it. */
 static const char *behind(const char *line, const char *word) {
     size_t n = strlen(word);
     if (strncmp(line, word, n) != 0 || !strchr(" \t\r\n", line[n])) return NULL;
-    return skip_blanks(line + n);
+    return gr_skip_blanks(line + n);
 }
 
 /* `help name`, but not `help = 1` or `help |> print`: behind it stands nothing but a name. */
@@ -21,7 +19,7 @@ static const char *help_word(const char *line) {
     size_t n = 0;
     if (!name || !*name) return NULL;
     while (name[n] && !strchr(" \t\r\n()=,;:+*/@^%<>|&[{\"", name[n])) n++;
-    return n > 0 && !*skip_blanks(name + n) ? name : NULL;
+    return n > 0 && !*gr_skip_blanks(name + n) ? name : NULL;
 }
 
 static void answer(gr_host *host, gr_buffer *text) {
@@ -49,13 +47,13 @@ void gr_ask_type(gr_host *host, const char *expression) {
 bool gr_ask(gr_host *host, const char *line) {
     gr_buffer text;
     const char *rest;
-    line = skip_blanks(line);
+    line = gr_skip_blanks(line);
     gr_buffer_init(&text, host->ctx);
     gr_report_clear(gr_vm_report(host->vm));
     if (line[0] == '?' && line[1] == '?') {
-        rest = skip_blanks(line + 2);
+        rest = gr_skip_blanks(line + 2);
         gr_help_search(host->vm, &text, rest, strcspn(rest, "\r\n"), gr_vm_screen(host->vm).width);
-    } else if (line[0] == '?' && *skip_blanks(line + 1)) {
+    } else if (line[0] == '?' && *gr_skip_blanks(line + 1)) {
         gr_help_name(host->vm, &text, line + 1, strlen(line + 1));
     } else if ((rest = help_word(line))) {
         gr_help_name(host->vm, &text, rest, strlen(rest));
