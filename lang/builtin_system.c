@@ -92,7 +92,7 @@ static bool gr_b_try(gr_vm *vm, gr_call *call) {
 static bool gr_b_interruptible(gr_vm *vm, gr_call *call) {
     gr_value value = gr_nil();
     if (!gr_want_function(vm, call, 0)) return false;
-    bool ended = gr_call_function(vm, call->args[0], call->rest_count, call->rest, &value);
+    bool ended = gr_call_interruptible(vm, call->args[0], call->rest_count, call->rest, &value);
     if (!ended) value = gr_nil();
     if (!ended && !gr_catch_interrupt(vm)) return false;
     gr_value r = gr_record_new(vm);

@@ -43,6 +43,7 @@ static void free_lists(gr_vm *vm, gr_proto *p) {
     free_list(vm, p->captures, p->capture_room, sizeof *p->captures);
     free_list(vm, p->parameters, p->parameter_room, sizeof *p->parameters);
     free_list(vm, p->locals, p->local_room, sizeof *p->locals);
+    free_list(vm, p->loops, p->loop_room, sizeof *p->loops);
     free_list(vm, p->infos, p->info_room, sizeof *p->infos);
     free_list(vm, p->spans, p->span_room, sizeof *p->spans);
 }

@@ -164,6 +164,13 @@ typedef struct gr_local_info {
     uint32_t begin, end; /* instructions */
 } gr_local_info;
 
+/* A `for` or `while`, for `stop` at that prompt: what a `break` in it would do. */
+typedef struct gr_loop_info {
+    uint32_t begin, end; /* instructions; from `end` on it goes on behind the loop */
+    uint32_t updating;   /* `:=` around it */
+    uint16_t top;        /* registers from here on are let go of */
+} gr_loop_info;
+
 enum {
     GR_PROTO_SIMPLE = 1,  /* neither defaults nor a rest */
     GR_PROTO_REST = 2,
@@ -191,13 +198,14 @@ struct gr_proto {
     gr_capture *captures;
     gr_parameter_info *parameters;
     gr_local_info *locals;
+    gr_loop_info *loops; /* only where a pause is possible */
     gr_insn_info *infos;
     gr_span *spans;
     struct gr_elementwise *elementwise; /* or NULL */
     uint32_t code_count, constant_count, child_count, descriptor_count, cache_count, capture_count,
-        parameter_count, local_count, span_count;
+        parameter_count, local_count, loop_count, span_count;
     uint32_t code_room, constant_room, child_room, descriptor_room, cache_room, capture_room,
-        parameter_room, local_room, info_room, span_room;
+        parameter_room, local_room, loop_room, info_room, span_room;
     uint32_t required; /* parameters that must be given: those in front of the first default */
     uint32_t registers;
     uint32_t src_base;

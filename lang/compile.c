@@ -142,7 +142,23 @@ void gr_loop_begin(gr_compiler *c, gr_loop *loop) {
     c->fn->loop = loop;
 }
 
+/* Of a `for` or `while` of the program, that begins at an instruction and ends here. */
+static void note_loop(gr_compiler *c, const gr_loop *loop, uint32_t begin) {
+    gr_proto *p = c->fn->proto;
+    if (!c->vm->pause) return;
+    if (!gr_proto_grow(c->vm, &p->loops, &p->loop_room, p->loop_count + 1, sizeof *p->loops)) {
+        c->failed = true;
+        return;
+    }
+    p->loops[p->loop_count++] = (gr_loop_info){.begin = begin,
+                                               .end = gr_here(c),
+                                               .updating = loop->updating,
+                                               .top = (uint16_t)loop->top};
+}
+
 typedef void (*gr_body)(gr_compiler *c, void *user);
+
+static void for_body(gr_compiler *c, void *user) { gr_block_discard(c, user); }
 
 static void loop_body(gr_compiler *c, gr_node *pattern, uint32_t item, gr_span span, gr_body body,
                       void *user, gr_loop *loop) {
@@ -172,6 +188,7 @@ static void over_range(gr_compiler *c, gr_node *pattern, gr_node *range, gr_span
     gr_patch(c, next, start);
     gr_patch(c, prepare, gr_here(c));
     free_jumps(c, &loop.breaks, gr_here(c));
+    if (body == for_body) note_loop(c, &loop, start);
     gr_emit(c, GR_I_RELEASE, item, 1, 0, span);
 }
 
@@ -188,6 +205,7 @@ static void over_items(gr_compiler *c, gr_node *pattern, gr_node *source, gr_spa
     gr_patch(c, gr_emit_wide(c, GR_I_LOOP, 0, 0, span), start);
     gr_patch(c, done, gr_here(c));
     free_jumps(c, &loop.breaks, gr_here(c));
+    if (body == for_body) note_loop(c, &loop, start);
     gr_emit(c, GR_I_RELEASE, at, 3, 0, span);
 }
 
@@ -201,8 +219,6 @@ void gr_loop_over(gr_compiler *c, gr_node *pattern, gr_node *source, gr_span spa
     c->fn->top = from;
 }
 
-static void for_body(gr_compiler *c, void *user) { gr_block_discard(c, user); }
-
 static void while_loop(gr_compiler *c, gr_node *n) {
     gr_loop loop;
     gr_jumps exit = {0};
@@ -215,6 +231,7 @@ static void while_loop(gr_compiler *c, gr_node *n) {
     gr_patch(c, gr_emit_wide(c, GR_I_LOOP, 0, 0, n->span), start);
     gr_patch_here(c, &exit);
     free_jumps(c, &loop.breaks, gr_here(c));
+    note_loop(c, &loop, start);
 }
 
 static void leave_loop(gr_compiler *c, gr_node *n) {

@@ -14,6 +14,8 @@ typedef struct gr_host {
     ad_ctx *ctx;
     gr_vm *vm;
     bool color, color_out; /* on standard error and output */
+    bool pausable;            /* loops can be held up */
+    struct gr_prompt *prompt; /* while there is one */
 } gr_host;
 
 /* An interpreter as `command` wants it; interrupts go to it. `how` says where words go; its context is
@@ -22,6 +24,10 @@ bool gr_host_open(gr_host *host, const gr_options *how);
 void gr_host_close(gr_host *host);
 
 static inline const char *gr_skip_blanks(const char *p) { return p + strspn(p, " \t\r\n"); }
+
+/* From now on Ctrl-C waits for the next `:=` of a loop, for less than a tenth of a second, to pause there;
+ * or, `patient` being false, ends what runs at once. */
+void gr_host_patience(gr_host *host, bool patient);
 
 /* Shows errors and warnings of the last run on standard error. */
 void gr_host_report(const gr_host *host);
@@ -39,6 +45,8 @@ void gr_ask_type(gr_host *host, const char *expression);
 
 /* The prompt; statements as they come, where standard input is no terminal. Gives the exit status. */
 int gr_repl(gr_host *host);
+/* The prompt of a loop that is held up there. */
+gr_go gr_repl_pause(gr_host *host, const char *where);
 
 /* ---- the editor of the prompt (edit_host.c) --------------------------------------------------- */
 

@@ -18,22 +18,84 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
 
-/* The only thing that a signal handler can know: set before the handler is. */
-static volatile sig_atomic_t *interrupt_flag;
+/* ---- signals ---------------------------------------------------------------------------------- */
+
+/* All that a signal handler can know: set before the handler is. */
+static volatile sig_atomic_t *interrupt_flag, pause_wanted, patient;
+static timer_t patience;
+
+/* What stops then has the rest of a tenth of a second for the block or tile that is at work. */
+enum { PATIENCE_NS = 80000000 };
+
+static void set_timer(long nanoseconds) {
+    timer_settime(patience, 0, &(struct itimerspec){.it_value.tv_nsec = nanoseconds}, NULL);
+}
 
 static void on_interrupt(int signal) {
     (void)signal;
-    *interrupt_flag = 1;
+    bool waits = patient && !pause_wanted;
+    pause_wanted = waits;
+    if (waits) set_timer(PATIENCE_NS);
+    else *interrupt_flag = 1;
+}
+
+static void on_timer(int signal) {
+    (void)signal;
+    if (pause_wanted) *interrupt_flag = 1;
+    pause_wanted = 0;
 }
 
 /* No SA_RESTART: a read that waits for the user ends too. */
-static void catch_interrupts(ad_ctx *ctx) {
-    struct sigaction action = {.sa_handler = on_interrupt};
-    interrupt_flag = ad_interrupt_flag(ctx);
+static void catch_signal(int number, void (*handler)(int)) {
+    struct sigaction action = {.sa_handler = handler};
     sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
+    sigaddset(&action.sa_mask, SIGINT);
+    sigaddset(&action.sa_mask, SIGALRM);
+    sigaction(number, &action, NULL);
+}
+
+/* Can a run be held up? Where there is somebody to say how it goes on. */
+static bool is_pausable(const gr_command *c) {
+    bool prompt = c->interactive || (c->action == GR_DO_REPL && !c->dump);
+    return prompt && isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+}
+
+static gr_go pause_run(void *user, gr_vm *vm, const char *where) {
+    (void)vm;
+    return gr_repl_pause(user, where);
+}
+
+static void catch_interrupts(gr_host *host, gr_options *options) {
+    struct sigevent alarm = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM};
+    interrupt_flag = ad_interrupt_flag(host->ctx);
+    catch_signal(SIGINT, on_interrupt);
+    if (!is_pausable(host->command) || timer_create(CLOCK_MONOTONIC, &alarm, &patience) != 0) return;
+    catch_signal(SIGALRM, on_timer);
+    host->pausable = true;
+    options->pause_wanted = &pause_wanted;
+    options->pause = pause_run;
+}
+
+static void forget_interrupts(const gr_host *host) {
+    signal(SIGINT, SIG_IGN);
+    if (!host->pausable) return;
+    signal(SIGALRM, SIG_IGN);
+    timer_delete(patience);
+}
+
+void gr_host_patience(gr_host *host, bool on) {
+    if (!host->pausable) return;
+    patient = on;
+    if (on && *interrupt_flag) { /* typed since the line was read: for what goes on now */
+        *interrupt_flag = 0;
+        raise(SIGINT);
+    }
+    if (on) return;
+    set_timer(0);
+    pause_wanted = 0;
 }
 
 /* ---- words of the interpreter ----------------------------------------------------------------- */
@@ -138,7 +200,7 @@ bool gr_host_open(gr_host *host, const gr_options *how) {
     if (!host->ctx) return false;
     host->color = wants_color(c, STDERR_FILENO);
     host->color_out = wants_color(c, STDOUT_FILENO);
-    catch_interrupts(host->ctx);
+    catch_interrupts(host, &options);
     if (c->seeded) ad_seed(host->ctx, c->seed);
     host->vm = gr_vm_open(&options);
     return host->vm != NULL;
@@ -147,7 +209,7 @@ bool gr_host_open(gr_host *host, const gr_options *how) {
 void gr_host_close(gr_host *host) {
     if (!host->ctx) return;
     gr_vm_close(host->vm);
-    signal(SIGINT, SIG_IGN);
+    forget_interrupts(host);
     ad_free(host->ctx);
 }
 
@@ -274,6 +336,7 @@ static bool start_thread(pthread_t *thread, job *j) {
     sigaddset(&interrupts, SIGINT);
     sigaddset(&interrupts, SIGWINCH);
     sigaddset(&interrupts, SIGCONT);
+    sigaddset(&interrupts, SIGALRM);
     for (size_t i = 0; !started && i < sizeof stack_sizes / sizeof *stack_sizes; i++) {
         j->stack = stack_sizes[i];
         if (pthread_attr_init(&attributes) != 0) return false;

@@ -30,14 +30,21 @@ gr_module *gr_module_new(gr_vm *vm, bool library) {
     return m;
 }
 
+static const gr_module *holder(const gr_module *m, const gr_name *name) {
+    while (m && (name->serial >= m->room || !m->slots[name->serial])) m = m->outer;
+    return m;
+}
+
 uint32_t gr_module_slot(const gr_module *m, const gr_name *name) {
-    if (name->serial >= m->room || !m->slots[name->serial]) return UINT32_MAX;
-    return m->slots[name->serial] - 1;
+    m = holder(m, name);
+    return m ? m->slots[name->serial] - 1 : UINT32_MAX;
 }
 
 uint32_t gr_global_new(gr_vm *vm, gr_module *m, const gr_name *name) {
-    uint32_t slot = gr_module_slot(m, name), old = m->room;
+    uint32_t slot = gr_module_slot(m, name);
     if (slot != UINT32_MAX) return slot;
+    while (m->outer) m = m->outer;
+    uint32_t old = m->room;
     if (!gr_proto_grow(vm, &m->slots, &m->room, name->serial + 1, sizeof *m->slots))
         return UINT32_MAX;
     memset(m->slots + old, 0, (m->room - old) * sizeof *m->slots);
@@ -247,12 +254,13 @@ bool gr_bind_pending(gr_vm *vm, uint32_t slot) {
 /* ---- suggestions ------------------------------------------------------------------------------ */
 
 void gr_offer_globals(gr_vm *vm, const gr_module *m, gr_suggestion *s) {
-    for (uint32_t i = 0; i < m->count; i++) {
-        const gr_global *g = &vm->globals[m->order[i]];
-        if ((g->flags & (GR_GLOBAL_DEFINED | GR_GLOBAL_DECLARED)) &&
-            !(g->flags & GR_GLOBAL_LIBRARY))
-            gr_suggest_offer(s, g->name->text, g->name->length);
-    }
+    for (; m; m = m->outer)
+        for (uint32_t i = 0; i < m->count; i++) {
+            const gr_global *g = &vm->globals[m->order[i]];
+            if ((g->flags & (GR_GLOBAL_DEFINED | GR_GLOBAL_DECLARED)) &&
+                !(g->flags & GR_GLOBAL_LIBRARY))
+                gr_suggest_offer(s, g->name->text, g->name->length);
+        }
 }
 
 static void offer_index(gr_vm *vm, gr_suggestion *s) {

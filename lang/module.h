@@ -20,6 +20,7 @@ typedef struct gr_module {
     uint32_t *order;      /* slots in order of first definition */
     uint32_t count, order_room;
     const gr_source *source; /* or NULL */
+    struct gr_module *outer; /* whose names are seen too, and which new ones belong to; or NULL */
     struct gr_module *next;
 } gr_module;
 
@@ -29,7 +30,7 @@ bool gr_library_open(gr_vm *vm);
 void gr_library_close(gr_vm *vm);
 
 gr_module *gr_module_new(gr_vm *vm, bool library);
-/* The slot of a name in this module alone, or UINT32_MAX. */
+/* The slot of a name in this module, or those around it, or UINT32_MAX. */
 uint32_t gr_module_slot(const gr_module *module, const gr_name *name);
 /* The slot that a name of the module means. A name of the prelude gets a slot of the module's own,
  * pending until it is read: a later definition in the module takes it over. UINT32_MAX: there is none;

@@ -11,7 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
-typedef struct prompt {
+typedef struct gr_prompt {
     gr_host *host;
     gr_edit *edit;
     gr_assist assist;
@@ -42,11 +42,12 @@ static bool run_statement(prompt *p, int *status) {
     gr_vm *vm = p->host->vm;
     snprintf(name, sizeof name, p->terminal ? "<prompt %u>" : "<stdin>", p->count + 1);
     uint32_t line = p->terminal ? 1 : p->line;
+    bool silent = is_silent(p);
+    p->count++;
     gr_status ended = gr_run_lines(vm, name, line, text_of(p), p->statement.size, flags);
     if (ended == GR_INCOMPLETE)
         ended = gr_run_lines(vm, name, line, text_of(p), p->statement.size, GR_RUN_ANSWER);
-    p->count++;
-    if (ended == GR_OK && p->terminal && !is_silent(p)) gr_host_answer(p->host, true);
+    if (ended == GR_OK && p->terminal && !silent) gr_host_answer(p->host, true);
     gr_host_report(p->host);
     *status = gr_host_status(p->host, ended);
     return ended == GR_OK || (p->terminal && ended != GR_EXITED);
@@ -60,6 +61,7 @@ static void count_lines(prompt *p) {
 static int read_statements(prompt *p) {
     int status = 0;
     while (!p->session.leave) {
+        gr_host_patience(p->host, false);
         gr_line line = gr_edit_read(p->edit, "> ", &p->statement);
         if (line == GR_LINE_END) return p->terminal ? 0 : status;
         if (line == GR_LINE_INTERRUPTED) {
@@ -70,11 +72,66 @@ static int read_statements(prompt *p) {
         }
         if (p->terminal && !*gr_skip_blanks(text_of(p))) continue;
         if (p->terminal) gr_edit_remember(p->edit, text_of(p));
+        gr_host_patience(p->host, true);
         if (p->terminal && gr_run_command(&p->session, text_of(p))) continue;
         if (!run_statement(p, &status)) return status;
         count_lines(p);
     }
     return 0;
+}
+
+/* ---- a loop that is held up ------------------------------------------------------------------- */
+
+static const char how_on[] = "(`continue` goes on, `stop` or Ctrl-D ends the loop)";
+
+static bool is_word(const char *text, const char *word) {
+    text = gr_skip_blanks(text);
+    size_t length = strlen(word);
+    return strncmp(text, word, length) == 0 && !*gr_skip_blanks(text + length);
+}
+
+/* A line that was read there; true: it ends the pause. */
+static bool do_paused(prompt *p, gr_go *go) {
+    const char *text = text_of(p);
+    int status;
+    *go = is_word(text, "continue") ? GR_GO_ON : GR_GO_STOP;
+    if (*go == GR_GO_ON || is_word(text, "stop")) return true;
+    if (gr_ask(p->host, text)) return false;
+    if (*gr_skip_blanks(text) == ':') {
+        puts(how_on);
+        return false;
+    }
+    *go = GR_GO_EXIT;
+    return !run_statement(p, &status);
+}
+
+static gr_go read_paused(prompt *p) {
+    for (;;) {
+        gr_go go;
+        gr_line line = gr_edit_read(p->edit, "paused> ", &p->statement);
+        if (line == GR_LINE_END) return GR_GO_STOP;
+        if (line == GR_LINE_INTERRUPTED) {
+            *ad_interrupt_flag(p->host->ctx) = 0;
+            if (p->statement.size == 0) puts(how_on);
+            continue;
+        }
+        if (!*gr_skip_blanks(text_of(p))) continue;
+        gr_edit_remember(p->edit, text_of(p));
+        if (do_paused(p, &go)) return go;
+    }
+}
+
+gr_go gr_repl_pause(gr_host *host, const char *where) {
+    prompt *p = host->prompt;
+    gr_buffer statement = p->statement;
+    gr_host_patience(host, false);
+    printf("\n%s%s\n", where, how_on); /* behind the terminal's ^C, or a line of progress */
+    gr_buffer_init(&p->statement, host->ctx);
+    gr_go go = read_paused(p);
+    gr_buffer_free(&p->statement);
+    p->statement = statement;
+    gr_host_patience(host, true);
+    return go;
 }
 
 int gr_repl(gr_host *host) {
@@ -83,12 +140,14 @@ int gr_repl(gr_host *host) {
     p.edit = gr_host_editor(host, &p.assist, p.terminal);
     if (!p.edit) return 1;
     gr_session_open(&p.session, host);
+    host->prompt = &p;
     gr_buffer_init(&p.statement, host->ctx);
     if (p.terminal) {
         gr_host_banner(p.edit);
         gr_host_init(host);
     }
     int status = read_statements(&p);
+    host->prompt = NULL;
     gr_buffer_free(&p.statement);
     gr_session_close(&p.session);
     gr_edit_close(p.edit);

@@ -22,6 +22,8 @@ gr_vm *gr_vm_open(const gr_options *options) {
     vm->test = options->test;
     vm->user = options->user;
     vm->warn = options->warn;
+    vm->pause = options->pause;
+    vm->pause_wanted = options->pause ? options->pause_wanted : NULL;
     vm->nan_mode = options->nan;
     vm->max_calls = GR_MAX_CALLS;
     vm->max_c_depth = options->max_c_depth ? options->max_c_depth : 1500;
@@ -53,7 +55,8 @@ static void free_stack(gr_vm *vm) {
     }
     if (vm->frames) ad_mem_put(vm->ctx, vm->frames, vm->frame_room * sizeof *vm->frames);
     if (vm->active) ad_mem_put(vm->ctx, vm->active, vm->active_room * sizeof *vm->active);
-    if (vm->recordings) ad_mem_put(vm->ctx, vm->recordings, vm->recording_room);
+    if (vm->recordings)
+        ad_mem_put(vm->ctx, vm->recordings, vm->recording_room * sizeof *vm->recordings);
 }
 
 static void free_name_strings(gr_vm *vm) {
@@ -87,10 +90,12 @@ void gr_vm_close(gr_vm *vm) {
 static void begin(gr_vm *vm) {
     gr_report_clear(&vm->report);
     vm->raised = vm->interrupted = vm->exiting = vm->has_answer = false;
-    vm->active_count = vm->active_floor = vm->recording_count = vm->muted = 0;
-    vm->sealed = 0;
     vm->told_count = 0;
     ad_set_recording(vm->ctx, true);
+    if (vm->paused) return; /* what is under way there goes on later */
+    vm->active_count = vm->active_floor = vm->recording_count = vm->muted = 0;
+    vm->interruptible = 0;
+    vm->sealed = 0;
 }
 
 static gr_status status_of(const gr_vm *vm) {
@@ -115,12 +120,12 @@ static unsigned compile_flags(unsigned flags) {
 
 /* What was declared and never came to be defined is no name that anybody knows. */
 static void forget_declared(gr_vm *vm) {
-    const gr_module *m = vm->library->main;
-    for (uint32_t i = 0; i < m->count; i++) {
-        gr_global *g = &vm->globals[m->order[i]];
-        if (!(g->flags & GR_GLOBAL_DEFINED) && gr_is_absent(g->value))
-            g->flags &= ~(uint32_t)(GR_GLOBAL_DECLARED | GR_GLOBAL_PARAM);
-    }
+    for (const gr_module *m = vm->library->main; m; m = m->outer)
+        for (uint32_t i = 0; i < m->count; i++) {
+            gr_global *g = &vm->globals[m->order[i]];
+            if (!(g->flags & GR_GLOBAL_DEFINED) && gr_is_absent(g->value))
+                g->flags &= ~(uint32_t)(GR_GLOBAL_DECLARED | GR_GLOBAL_PARAM);
+        }
 }
 
 gr_status gr_run_prepared(gr_vm *vm, gr_proto *p, unsigned flags) {
@@ -130,6 +135,7 @@ gr_status gr_run_prepared(gr_vm *vm, gr_proto *p, unsigned flags) {
         if (flags & GR_RUN_ANSWER) bind_answer(vm);
     }
     ad_set_recording(vm->ctx, true);
+    gr_pause_sync(vm);
     gr_status status = status_of(vm);
     if (status != GR_OK) forget_declared(vm);
     return status;
@@ -270,11 +276,11 @@ bool gr_set_global(gr_vm *vm, const char *name, gr_value v) {
 
 void gr_each_global(gr_vm *vm, void (*each)(void *user, const gr_name *name, gr_value v),
                     void *user) {
-    const gr_module *m = vm->library->main;
-    for (uint32_t i = 0; i < m->count; i++) {
-        const gr_global *g = &vm->globals[m->order[i]];
-        if (!(g->flags & GR_GLOBAL_LIBRARY) && !gr_is_absent(g->value)) each(user, g->name, g->value);
-    }
+    for (const gr_module *m = vm->library->main; m; m = m->outer)
+        for (uint32_t i = 0; i < m->count; i++) {
+            const gr_global *g = &vm->globals[m->order[i]];
+            if (!(g->flags & GR_GLOBAL_LIBRARY) && !gr_is_absent(g->value)) each(user, g->name, g->value);
+        }
 }
 
 /* ---- for builtins ----------------------------------------------------------------------------- */

@@ -594,6 +594,15 @@ static void walk_block(walker *w, gr_node *block, bool statement) {
     unwind_bindings(w, mark);
 }
 
+/* Where a loop can be paused in front of an update, all locals are there to be looked at. */
+static void keep_locals(walker *w) {
+    if (!w->vm->pause) return;
+    for (uint32_t i = 0; i < w->binding_count; i++) {
+        gr_variable *v = &w->scope->variables[w->bindings[i].variable];
+        if (v->fn == w->fn) v->last_use = NULL;
+    }
+}
+
 /* A test's body becomes that of a function without parameters. */
 static void walk_test(walker *w, gr_node *n) {
     gr_node *fn = gr_arena_alloc(&w->ast->arena, sizeof *fn);
@@ -658,6 +667,7 @@ static void walk(walker *w, gr_node *n) {
     case GR_N_LET:
     case GR_N_PARAM: walk_bind(w, n); break;
     case GR_N_ASSIGN:
+        if (n->as.assign.update) keep_locals(w);
         walk(w, n->as.assign.value);
         w->assignment = n;
         walk_target(w, n->as.assign.target, n->as.assign.update);

@@ -123,9 +123,10 @@ static bool made_inside(gr_vm *vm, gr_frame *f, const gr_place *p) {
 }
 
 static bool remember(gr_vm *vm) {
-    if (!gr_proto_grow(vm, &vm->recordings, &vm->recording_room, vm->recording_count + 1, 1))
+    if (!gr_proto_grow(vm, &vm->recordings, &vm->recording_room, vm->recording_count + 1,
+                       sizeof *vm->recordings))
         return false;
-    vm->recordings[vm->recording_count++] = ad_is_recording(vm->ctx);
+    vm->recordings[vm->recording_count++] = (gr_recording){vm->frame_count - 1, ad_is_recording(vm->ctx)};
     return true;
 }
 
@@ -136,6 +137,12 @@ bool gr_record_begin(gr_vm *vm) {
 }
 
 bool gr_update_begin(gr_vm *vm, gr_frame *frame, const gr_descriptor *d) {
+    if (vm->pause_wanted && *vm->pause_wanted) {
+        const gr_insn *here = frame->pc;
+        if (!gr_pause_here(vm)) return false;
+        frame = &vm->frames[vm->frame_count - 1];
+        if (frame->pc != here) return true; /* behind the loop */
+    }
     if (!remember(vm)) return false;
     bool recorded = false;
     for (uint32_t i = 0; i < d->count; i++)
@@ -145,7 +152,7 @@ bool gr_update_begin(gr_vm *vm, gr_frame *frame, const gr_descriptor *d) {
 }
 
 void gr_update_end(gr_vm *vm) {
-    ad_set_recording(vm->ctx, vm->recordings[--vm->recording_count]);
+    ad_set_recording(vm->ctx, vm->recordings[--vm->recording_count].was);
 }
 
 /* ---- := --------------------------------------------------------------------------------------- */

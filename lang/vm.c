@@ -1075,6 +1075,7 @@ call: {
     }
     CASE(UPDATE) : {
         SLOW(gr_update_begin(vm, frame, &frame->proto->descriptors[i->wide]));
+        RELOAD();
         NEXT;
     }
     CASE(TRACK) : {

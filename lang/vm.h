@@ -66,6 +66,8 @@ gr_value gr_bind(gr_vm *vm, const gr_builtin *row, uint32_t count, const gr_valu
 /* Calls any function with positional arguments, which are borrowed. Nests in C up to the limit of
  * calls. */
 bool gr_call_function(gr_vm *vm, gr_value f, uint32_t count, const gr_value *args, gr_value *out);
+/* The same; `stop` at the prompt of a pause inside ends it as an interrupt does. */
+bool gr_call_interruptible(gr_vm *vm, gr_value f, uint32_t count, const gr_value *args, gr_value *out);
 /* "fn step(h, x)", "builtin sum(x, …)" into a buffer. */
 void gr_function_text(gr_vm *vm, gr_value f, gr_buffer *out);
 /* The name, "fn" for one without. */
@@ -110,6 +112,9 @@ typedef struct gr_screen {
     bool color;     /* of standard output */
     bool ascii;     /* nothing but ASCII can be shown */
 } gr_screen;
+
+/* How a pause ends. */
+typedef enum gr_go { GR_GO_ON, GR_GO_STOP, GR_GO_EXIT } gr_go;
 
 typedef enum gr_nan { GR_NAN_WARN, GR_NAN_ERROR, GR_NAN_QUIET } gr_nan;
 

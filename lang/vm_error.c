@@ -80,16 +80,16 @@ static bool is_shown(const gr_frame *f) {
 
 static void add_chain(gr_vm *vm, gr_diagnostic *d) {
     uint32_t shown = 0, left_out = 0;
-    for (uint32_t i = vm->frame_count; i-- > 1;) {
+    for (uint32_t i = vm->frame_count; i-- > vm->first_frame + 1;) {
         if (!is_shown(&vm->frames[i])) continue;
         uint32_t first = i, times = 1;
-        while (caller_of(vm, i) > 0 && is_shown(&vm->frames[caller_of(vm, i)]) &&
+        while (caller_of(vm, i) > vm->first_frame && is_shown(&vm->frames[caller_of(vm, i)]) &&
                same_call(vm, first, caller_of(vm, i))) {
             i = caller_of(vm, i);
             times++;
         }
         uint32_t k = caller_of(vm, i);
-        if (shown < GR_SHOWN_CALLS || k == 0) {
+        if (shown < GR_SHOWN_CALLS || k == vm->first_frame) {
             if (left_out) gr_diag_call(d, "… %u more calls", left_out);
             left_out = 0;
             add_call(d, &vm->frames[first], &vm->frames[caller_of(vm, first)], times);

@@ -65,6 +65,12 @@ typedef struct gr_global {
 
 enum { GR_MOST_TOLD = 16 };
 
+/* What a `:=` that is under way, or a function that records, has to restore. */
+typedef struct gr_recording {
+    uint32_t frame;
+    bool was;
+} gr_recording;
+
 struct gr_vm {
     ad_ctx *ctx;
     gr_names *names;
@@ -84,7 +90,7 @@ struct gr_vm {
     ad_op op_matmul;
     uint32_t max_calls;
     bool dirty;           /* something was recorded since the last safe point */
-    uint8_t *recordings;  /* what `:=` that are under way have to restore */
+    gr_recording *recordings;
     uint32_t recording_count, recording_room;
     gr_value answer;
     bool has_answer;
@@ -120,6 +126,13 @@ struct gr_vm {
     gr_nan nan_mode;
     uint32_t told[GR_MOST_TOLD], told_count;
     void (*warn)(void *user, const gr_report *report);
+
+    /* pauses (pause.c); NULL: none */
+    volatile sig_atomic_t *pause_wanted;
+    gr_go (*pause)(void *user, gr_vm *vm, const char *where);
+    struct gr_pause *paused;
+    uint32_t first_frame;   /* of what runs: the frames below are held up */
+    uint32_t interruptible; /* calls of it that are under way */
 
     gr_value arguments;
     void (*write)(void *user, int stream, const char *text, size_t size);
@@ -215,6 +228,11 @@ bool gr_record_begin(gr_vm *vm);
 void gr_update_end(gr_vm *vm); /* of either */
 bool gr_update_store(gr_vm *vm, gr_frame *frame, const gr_descriptor *targets, gr_value v,
                      uint32_t src);
+/* In front of a `:=`, where a pause is wanted: false where the run ends. Where the loop has been stopped
+ * the frame on top goes on behind it (pause.c). */
+bool gr_pause_here(gr_vm *vm);
+/* Behind a text that was run in a pause: its assignments reach the variables of the frame. */
+void gr_pause_sync(gr_vm *vm);
 /* ---- derivatives (derive.c, transform.c) */
 bool gr_partial(gr_vm *vm, const gr_descriptor *d, gr_value *registers, uint32_t src);
 bool gr_prime(gr_vm *vm, gr_value f, uint32_t order, gr_value *out);
