@@ -149,6 +149,26 @@ static ad_status run_pushforward(forward *f, const tape_entry *e, uint64_t given
     return fit(f, e, 0, *out, out);
 }
 
+/* The same from partials that are made once for many lines, where that is better. */
+static ad_status push_given(forward *f, const tape_entry *e, uint64_t given, const ad_value *in, int n,
+                            ad_value *out) {
+    const ad_payload *p = e->payload;
+    ad_value own[AD_MAX_OPERANDS + 1], part[AD_MAX_OPERANDS], sum = {.head = AD_ABSENT_HEAD};
+    ad_status st = AD_OK;
+    memcpy(own, in, p->nin * sizeof *own);
+    if (!f->s->lines || f->record ||
+        !ad_lines_partials(f->ctx, e, given, own, in + p->nin, true, part, &st))
+        return run_pushforward(f, e, given, in, out);
+    if (st != AD_OK) return st;
+    for (int i = 0; i < n; i++) {
+        if (st == AD_OK) st = add_to(f, e->src, &sum, part[i]);
+        else ad_release(f->ctx, part[i]);
+    }
+    if (st != AD_OK) return st;
+    sum.flags = AD_LINES;
+    return fit(f, e, 0, sum, out);
+}
+
 static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
     const ad_payload *p = e->payload;
     ad_value in[2 * AD_MAX_OPERANDS], out;
@@ -163,7 +183,7 @@ static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
         in[n] = *t;
         if (!f->s->lines || (st = ad_lines_operand(f->ctx, e, *t, &in[n])) == AD_OK) n++;
     }
-    if (st == AD_OK && given) st = run_pushforward(f, e, given, in, &out);
+    if (st == AD_OK && given) st = push_given(f, e, given, in, n - p->nin, &out);
     if (f->s->lines)
         while (n > p->nin) ad_release(f->ctx, in[--n]);
     return st == AD_OK && given ? set_tangent(f, node, out) : st;

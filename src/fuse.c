@@ -301,6 +301,15 @@ bool ad_prog_reads(const ad_prog *p, int k) { return p->nodes[k].flags & AD_NODE
 
 ad_op ad_prog_row(const ad_prog *p) { return p->row; }
 
+bool ad_prog_is_costly(const ad_prog *p) {
+    bool costly = false;
+    for (int i = 0; i < p->count; i++) {
+        ad_op op = p->nodes[i].kind == AD_NODE_OP ? p->nodes[i].op : AD_OP_NONE;
+        costly = costly || op == AD_OP_POW || op == AD_OP_MOD || (op >= AD_OP_FIXED && op != AD_OPID_mulz);
+    }
+    return costly;
+}
+
 uint64_t ad_prog_dependence(const ad_prog *p) {
     if (AD_LIKELY(p->ctx->sabotage == AD_OP_NONE)) return p->smooth;
     /* a falsified row may be 0 by rule: then what is read may count */

@@ -390,12 +390,14 @@ static ad_status arrange_lines(ad_ctx *ctx, uint32_t src, ad_value v, bool rows,
     return st;
 }
 
-/* Lines first … first + k − 1 into their rows or columns of the whole. `buf` has room for them. */
+/* Lines first … first + k − 1 into their rows or columns of the whole, zeros where nothing arrived. `buf`
+ * has room for them. */
 static void put_lines(ad_value lines, bool rows, int64_t first, int64_t k, double *buf, ad_tensor *whole,
                       int64_t n) {
     int64_t m = whole->size / n;
     double *to = whole->data;
-    ad_tensor_read(lines.tensor, rows ? to + first * m : buf);
+    if (lines.head != AD_ABSENT_HEAD) ad_tensor_read(lines.tensor, rows ? to + first * m : buf);
+    else memset(rows ? to + first * m : buf, 0, (size_t)(k * m) * sizeof *buf);
     for (int64_t j = 0; !rows && j < m; j++)
         for (int64_t i = 0; i < k; i++) to[j * n + first + i] = buf[i * m + j];
 }
@@ -421,9 +423,9 @@ static ad_status walk_lines(ad_sweep *s, request *q, ad_value y, ad_value wrt, b
     for (int64_t i = 0; i < n && st == AD_OK; i += few) {
         int64_t k = n - i < few ? n - i : few;
         st = sweep_lines(s, q, rows ? y : wrt, rows, i, k);
-        if (st != AD_OK || q->result[0].head == AD_ABSENT_HEAD) continue;
+        if (st != AD_OK) break;
         put_lines(q->result[0], rows, i, k, buf, whole, n);
-        ad_release(s->ctx, q->result[0]);
+        if (q->result[0].head != AD_ABSENT_HEAD) ad_release(s->ctx, q->result[0]);
     }
     ad_mem_put(s->ctx, buf, bytes);
     return st;
@@ -451,7 +453,7 @@ static ad_status plain_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, u
     st = ad_sweep_trace(s, 1, q.y, !rows || s->watched);
     *open = st == AD_OK && ctx->recording && s->open ? ad_lines_at_once(s, n) : 0;
     if (st == AD_OK && !*open) {
-        whole = ad_tensor_full(ctx, AD_F64, rank, dims, 0);
+        whole = ad_tensor_new(ctx, AD_F64, rank, dims);
         st = whole ? walk_lines(s, &q, y, wrt, rows, n, whole) : ad_failed(ctx);
     }
     ad_sweep_end(s);

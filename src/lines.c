@@ -3,8 +3,9 @@
  * numbers as vectors of one element a line, rules and callbacks that take one line after the other. */
 #include "lines.h"
 
-#include "rows.h"
+#include "shape.h"
 
+#include <math.h>
 #include <string.h>
 
 /* ---- wholes --------------------------------------------------------------------------------- */
@@ -159,6 +160,50 @@ ad_status ad_lines_product(ad_sweep *s, const tape_entry *e, int k, uint32_t nod
     return call_shape(s->ctx, AD_OPID_expand, e->src, out, 1, &s->lines); /* a 0 for each */
 }
 
+/* ---- programs ------------------------------------------------------------------------------- */
+
+/* Neither inf nor nan, nor so small that digits are lost. */
+static bool is_ordinary(ad_value v) {
+    if (v.kind != AD_TENSOR) return v.num == 0 || isnormal(v.num);
+    const double *x = v.tensor->data;
+    const float *y = v.tensor->data;
+    bool wide = v.tensor->dtype == AD_F64, good = ad_tensor_is_contiguous(v.tensor);
+    for (int64_t i = 0; good && i < v.tensor->size; i++)
+        good = wide ? x[i] == 0 || isnormal(x[i]) : y[i] == 0 || isnormal(y[i]);
+    return good;
+}
+
+static int set_size(uint64_t set) {
+    int n = 0;
+    for (; set; set &= set - 1) n++;
+    return n;
+}
+
+bool ad_lines_partials(ad_ctx *ctx, const tape_entry *e, uint64_t wanted, ad_value *in, const ad_value *slope,
+                       bool each, ad_value *out, ad_status *st) {
+    ad_prog *p = e->payload->prog, *back;
+    int n = set_size(wanted);
+    ad_value partial[AD_MAX_OPERANDS], pair[2];
+    bool good = ad_prog_is_costly(p);
+    for (int i = 0; i < (each ? n : 1) && good; i++) good = ad_is_finite(slope[i]);
+    if (!good) return false;
+    in[e->payload->nin] = ad_number(1);
+    back = ad_prog_pullback(ctx, p, wanted);
+    *st = back ? ad_prog_run(ctx, back, in, partial) : ad_failed(ctx);
+    if (*st != AD_OK) return true;
+    for (int i = 0; i < n; i++) good = good && is_ordinary(partial[i]);
+    int made = 0;
+    for (; made < n && good && *st == AD_OK; made++) {
+        pair[0] = slope[each ? made : 0];
+        pair[1] = partial[made];
+        *st = ad_apply(ctx, AD_OP_MUL, e->src, 2, pair, NULL, &out[made]);
+    }
+    if (*st != AD_OK)
+        for (made--; made > 0;) ad_release(ctx, out[--made]);
+    for (int i = 0; i < n; i++) ad_release(ctx, partial[i]);
+    return good;
+}
+
 /* ---- rules ---------------------------------------------------------------------------------- */
 
 /* Rules make up to two axes of one (kron, tile), and lines need one more. */
@@ -203,7 +248,7 @@ static void keep_zeros(ad_rule *r, int64_t k, int n, const ad_value *slope, cons
     uint64_t zero = 0;
     bool known = false;
     for (int i = 0; i < results && r->status == AD_OK; i++) {
-        if (!r->given[i] || !(r->grad[i].flags & AD_LINES) || !ad_has_nonfinite(r->grad[i])) continue;
+        if (!r->given[i] || !(r->grad[i].flags & AD_LINES) || ad_is_finite(r->grad[i])) continue;
         for (int64_t j = 0; j < k && !known; j++)
             if (line_is_zero(r, n, slope, has, j)) zero |= UINT64_C(1) << j;
         known = true;
@@ -285,7 +330,9 @@ void ad_lines_rule(ad_rule *r, int64_t k, void (*rule)(ad_rule *r), int n, const
 
 /* ---- how many ------------------------------------------------------------------------------- */
 
-static const int64_t MOST_ELEMENTS = INT64_C(1) << 24; /* of all adjoints together: 128 MB */
+/* Of all adjoints together (128 MB), and of one, which is to stay in a cache. */
+static const int64_t MOST_ELEMENTS = INT64_C(1) << 24, MOST_OF_ONE = INT64_C(1) << 17;
+enum { FEW_LINES = 4 };
 
 /* The elements of an entry's results; -1 where there is no room for an axis more. */
 static int64_t elements_of(const tape_entry *e) {
@@ -304,7 +351,7 @@ static int64_t elements_of(const tape_entry *e) {
 }
 
 int64_t ad_lines_at_once(const ad_sweep *s, int64_t n) {
-    int64_t all = 1;
+    int64_t all = 1, largest = 1;
     for (uint32_t i = 0; i < s->order_count; i++) {
         const ad_page *p = s->order[i];
         const ad_segment *seg = (ad_segment *)s->ctx->tape->table[p->segment];
@@ -313,9 +360,12 @@ int64_t ad_lines_at_once(const ad_sweep *s, int64_t n) {
                 int64_t size = elements_of(&seg->e[w * 64 + (uint32_t)__builtin_ctzll(todo)]);
                 if (size < 0) return 1;
                 all += size;
+                if (size > largest) largest = size;
             }
     }
-    int64_t most = MOST_ELEMENTS / all;
+    int64_t most = MOST_ELEMENTS / all, near = MOST_OF_ONE / largest;
+    if (near < FEW_LINES) near = FEW_LINES;
+    if (most > near) most = near;
     if (most > AD_MAX_LINES) most = AD_MAX_LINES;
     if (most < 1) most = 1;
     return n < most ? n : most;

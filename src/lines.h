@@ -31,6 +31,12 @@ void ad_lines_rule(ad_rule *r, int64_t k, void (*rule)(ad_rule *r), int n, const
                    const bool *has, int results);
 /* A tangent of an input of the entry's program, to meet the inputs as each of its lines would; its own. */
 ad_status ad_lines_operand(ad_ctx *ctx, const tape_entry *e, ad_value t, ad_value *out);
+/* An entry's costly partials once, not once a line: out[i] = slope[i] · partial in the i-th input of the set
+ * `wanted`, plain; for one `slope` the same for all (a cotangent), or one each (tangents). `in` has the
+ * inputs and room for one value more. False where slopes or partials are not ordinary numbers, or the
+ * partials are cheap: then the way of a single line is to be gone. */
+bool ad_lines_partials(ad_ctx *ctx, const tape_entry *e, uint64_t wanted, ad_value *in, const ad_value *slope,
+                       bool each, ad_value *out, ad_status *st);
 /* The plan of a payload for a whole; of one line if k is 0; the caller's. */
 ad_status ad_lines_plan(ad_ctx *ctx, const ad_payload *p, int64_t k, ad_index_plan **out);
 

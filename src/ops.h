@@ -161,6 +161,8 @@ ad_prog *ad_prog_pushforward(ad_ctx *ctx, ad_prog *p, uint64_t given);
 /* True if the result needs the value of input k (a pullback that does not read an input may be given
  * a number in its place). */
 bool ad_prog_reads(const ad_prog *p, int k);
+/* Is there more in it than arithmetic? */
+bool ad_prog_is_costly(const ad_prog *p);
 /* The row of a program of one instruction, or AD_OP_NONE. */
 ad_op ad_prog_row(const ad_prog *p);
 /* The inputs in which the derivative is not 0 by structure (comparisons, floor …): a bit each. */

@@ -313,7 +313,9 @@ static ad_status back_prog(ad_sweep *s, const tape_entry *e, ad_value g) {
     in[p->nin] = g;
     ad_status st = AD_OK;
     if (!s->record) {
-        st = run_pullback(s, e, wanted, in, out);
+        bool done = s->lines && ad_lines_partials(s->ctx, e, wanted, in, &g, false, out, &st);
+        in[p->nin] = g;
+        if (!done) st = run_pullback(s, e, wanted, in, out);
         int k = 0;
         for (int i = 0; i < p->nin; i++) {
             if (!(wanted >> i & 1)) continue;

@@ -200,32 +200,7 @@ ad_value ad_rule_adj(ad_rule *r, int k) {
     return r->has_adj[k] ? r->adj[k] : ad_rule_zeros(r, &r->out_type[k]);
 }
 
-static bool nonfinite_f64(const double *x, int64_t n) {
-    double bad = 0.0; /* x - x is 0 for finite x and nan else */
-    for (int64_t i = 0; i < n; i++) bad += x[i] - x[i];
-    return bad != 0.0 || isnan(bad);
-}
-
-static bool nonfinite_f32(const float *x, int64_t n) {
-    float bad = 0.0F;
-    for (int64_t i = 0; i < n; i++) bad += x[i] - x[i];
-    return isnan(bad);
-}
-
-bool ad_has_nonfinite(ad_value v) {
-    if (v.kind != AD_TENSOR) return !isfinite(v.num);
-    const ad_tensor *t = v.tensor;
-    if (t->dtype == AD_BOOL8 || t->size == 0) return false;
-    if (ad_tensor_is_contiguous(t))
-        return t->dtype == AD_F64 ? nonfinite_f64(t->data, t->size)
-                                  : nonfinite_f32(t->data, t->size);
-    int64_t index[AD_MAX_RANK] = {0};
-    for (int64_t n = t->size; n > 0; n--) {
-        if (!isfinite(ad_tensor_get(t, index))) return true;
-        for (int i = t->rank - 1; i >= 0 && ++index[i] == t->dims[i]; i--) index[i] = 0;
-    }
-    return false;
-}
+bool ad_has_nonfinite(ad_value v) { return !ad_is_finite(v); }
 
 /* ---- shape rules that many rows share ----------------------------------------------------- */
 
