@@ -27,6 +27,12 @@ typedef enum gr_status {
     GR_INTERRUPTED  /* the interrupt flag was seen; the report has it too */
 } gr_status;
 
+/* What a signal handler and the interpreter tell each other. */
+typedef struct gr_pausing {
+    volatile sig_atomic_t wanted;
+    volatile sig_atomic_t updating; /* there was a `:=` in this run, so another may be near */
+} gr_pausing;
+
 typedef struct gr_options {
     ad_ctx *ctx; /* outlives the interpreter */
     /* stream 1 or 2, 0 to flush; NULL: printing goes nowhere */
@@ -37,12 +43,12 @@ typedef struct gr_options {
     bool (*test)(void *user, gr_vm *vm, const char *name, size_t length, gr_value body);
     /* Warnings, as they come; NULL: written to stream 2. */
     void (*warn)(void *user, const gr_report *report);
-    /* Pauses. When *pause_wanted is not 0 (a signal handler set it) the next `:=` sets it back and calls
+    /* Pauses. When pausing->wanted is not 0 (a signal handler set it) the next `:=` sets it back and calls
      * `pause` in front of the update, unless it is part of what is differentiated. Until that returns
      * texts can be run: they see the variables of the innermost function of the user's. GR_GO_ON: it goes
      * on as if nothing had been; GR_GO_STOP: the outermost loop there ends; GR_GO_EXIT: a text that was run
      * has called exit. `where` tells what was stopped, in several lines. NULL: none. */
-    volatile sig_atomic_t *pause_wanted;
+    gr_pausing *pausing;
     gr_go (*pause)(void *user, gr_vm *vm, const char *where);
     gr_nan nan; /* what an inf or nan does that reaches a derivative, an update or a printed value */
     void *user;

@@ -24,7 +24,8 @@
 /* ---- signals ---------------------------------------------------------------------------------- */
 
 /* All that a signal handler can know: set before the handler is. */
-static volatile sig_atomic_t *interrupt_flag, pause_wanted, patient;
+static volatile sig_atomic_t *interrupt_flag, patient;
+static gr_pausing pausing;
 static timer_t patience;
 
 /* What stops then has the rest of a tenth of a second for the block or tile that is at work. */
@@ -36,16 +37,16 @@ static void set_timer(long nanoseconds) {
 
 static void on_interrupt(int signal) {
     (void)signal;
-    bool waits = patient && !pause_wanted;
-    pause_wanted = waits;
+    bool waits = patient && pausing.updating && !pausing.wanted;
+    pausing.wanted = waits;
     if (waits) set_timer(PATIENCE_NS);
     else *interrupt_flag = 1;
 }
 
 static void on_timer(int signal) {
     (void)signal;
-    if (pause_wanted) *interrupt_flag = 1;
-    pause_wanted = 0;
+    if (pausing.wanted) *interrupt_flag = 1;
+    pausing.wanted = 0;
 }
 
 /* No SA_RESTART: a read that waits for the user ends too. */
@@ -75,7 +76,7 @@ static void catch_interrupts(gr_host *host, gr_options *options) {
     if (!is_pausable(host->command) || timer_create(CLOCK_MONOTONIC, &alarm, &patience) != 0) return;
     catch_signal(SIGALRM, on_timer);
     host->pausable = true;
-    options->pause_wanted = &pause_wanted;
+    options->pausing = &pausing;
     options->pause = pause_run;
 }
 
@@ -95,7 +96,7 @@ void gr_host_patience(gr_host *host, bool on) {
     }
     if (on) return;
     set_timer(0);
-    pause_wanted = 0;
+    pausing.wanted = 0;
 }
 
 /* ---- words of the interpreter ----------------------------------------------------------------- */

@@ -304,8 +304,9 @@ static void close_pause(gr_vm *vm, gr_pause *p) {
 bool gr_pause_here(gr_vm *vm) {
     gr_pause p;
     gr_buffer where;
-    if (!may_pause(vm)) return true;
-    *vm->pause_wanted = 0;
+    vm->pausing->updating = 1;
+    if (!vm->pausing->wanted || !may_pause(vm)) return true;
+    vm->pausing->wanted = 0;
     gr_buffer_init(&where, vm->ctx);
     bool opened = open_pause(vm, &p);
     if (opened) tell_where(vm, &p, &where);

@@ -23,7 +23,7 @@ gr_vm *gr_vm_open(const gr_options *options) {
     vm->user = options->user;
     vm->warn = options->warn;
     vm->pause = options->pause;
-    vm->pause_wanted = options->pause ? options->pause_wanted : NULL;
+    vm->pausing = options->pause ? options->pausing : NULL;
     vm->nan_mode = options->nan;
     vm->max_calls = GR_MAX_CALLS;
     vm->max_c_depth = options->max_c_depth ? options->max_c_depth : 1500;
@@ -95,6 +95,7 @@ static void begin(gr_vm *vm) {
     if (vm->paused) return; /* what is under way there goes on later */
     vm->active_count = vm->active_floor = vm->recording_count = vm->muted = 0;
     vm->interruptible = 0;
+    if (vm->pausing) vm->pausing->updating = 0;
     vm->sealed = 0;
 }
 

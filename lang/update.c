@@ -137,7 +137,7 @@ bool gr_record_begin(gr_vm *vm) {
 }
 
 bool gr_update_begin(gr_vm *vm, gr_frame *frame, const gr_descriptor *d) {
-    if (vm->pause_wanted && *vm->pause_wanted) {
+    if (vm->pausing) {
         const gr_insn *here = frame->pc;
         if (!gr_pause_here(vm)) return false;
         frame = &vm->frames[vm->frame_count - 1];

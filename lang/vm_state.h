@@ -128,7 +128,7 @@ struct gr_vm {
     void (*warn)(void *user, const gr_report *report);
 
     /* pauses (pause.c); NULL: none */
-    volatile sig_atomic_t *pause_wanted;
+    struct gr_pausing *pausing;
     gr_go (*pause)(void *user, gr_vm *vm, const char *where);
     struct gr_pause *paused;
     uint32_t first_frame;   /* of what runs: the frames below are held up */
@@ -228,8 +228,8 @@ bool gr_record_begin(gr_vm *vm);
 void gr_update_end(gr_vm *vm); /* of either */
 bool gr_update_store(gr_vm *vm, gr_frame *frame, const gr_descriptor *targets, gr_value v,
                      uint32_t src);
-/* In front of a `:=`, where a pause is wanted: false where the run ends. Where the loop has been stopped
- * the frame on top goes on behind it (pause.c). */
+/* In front of a `:=`, which may have to wait for a pause: false where the run ends. Where the loop has been
+ * stopped the frame on top goes on behind it (pause.c). */
 bool gr_pause_here(gr_vm *vm);
 /* Behind a text that was run in a pause: its assignments reach the variables of the frame. */
 void gr_pause_sync(gr_vm *vm);

@@ -11,7 +11,7 @@ typedef struct visit {
     gr_go go;
 } visit;
 
-static volatile sig_atomic_t wanted;
+static gr_pausing pausing;
 static machine m;
 static const visit *visits;
 static size_t visit_count, paused;
@@ -33,7 +33,7 @@ static gr_go on_pause(void *user, gr_vm *vm, const char *where) {
     paused++;
     if (tells_where) gr_buffer_puts(&seen, where);
     for (size_t i = 0; i < 8 && v->texts[i]; i++) run_there(vm, v->texts[i]);
-    wanted = v->go == GR_GO_ON;
+    pausing.wanted = v->go == GR_GO_ON;
     return v->go;
 }
 
@@ -42,7 +42,7 @@ static void open_machine_in(ad_ctx *ctx) {
     gr_buffer_init(&m.printed, m.ctx);
     gr_buffer_init(&seen, m.ctx);
     m.vm = gr_vm_open(&(gr_options){.ctx = m.ctx, .write = machine_write, .user = &m,
-                                    .pause = on_pause, .pause_wanted = &wanted});
+                                    .pause = on_pause, .pausing = &pausing});
 }
 static void open_machine(void) { open_machine_in(ad_new(NULL)); }
 static void close_machine(void) {
@@ -57,9 +57,9 @@ static void expect_visits(const char *text, size_t count, const visit *what, con
     visits = what;
     visit_count = count;
     paused = 0;
-    wanted = count > 0;
+    pausing.wanted = count > 0;
     machine_expect(&m, text, wanted_answer);
-    wanted = 0;
+    pausing.wanted = 0;
     const char *shown = seen.size ? seen.text : "";
     cr_expect_str_eq(shown, wanted_seen, "%s\n  shows %s\n  not   %s", text, shown, wanted_seen);
 }
@@ -100,12 +100,12 @@ Test(pause, goes_on_as_if_nothing_had_been) {
         gr_buffer plain;
         gr_value v;
         gr_buffer_init(&plain, m.ctx);
-        wanted = 0;
+        pausing.wanted = 0;
         if (machine_run(&m, programs[i]) == GR_OK && gr_answer(m.vm, &v)) gr_format_value(m.vm, &plain, v, NULL);
         else if (gr_vm_report(m.vm)->first) gr_buffer_puts(&plain, gr_vm_report(m.vm)->first->message);
         visits = &look;
         visit_count = 1;
-        wanted = 1;
+        pausing.wanted = 1;
         paused = 0;
         machine_expect(&m, programs[i], plain.text);
         cr_expect(paused > 0 || i == 6, "%s is never held up", programs[i]);
@@ -166,7 +166,7 @@ Test(pause, tells_where) {
 Test(pause, exit_leaves) {
     visits = &(visit){.texts = {"exit(3)"}, .go = GR_GO_EXIT};
     visit_count = 1;
-    wanted = 1;
+    pausing.wanted = 1;
     paused = 0;
     cr_expect_eq(machine_run(&m, LOOP), GR_EXITED);
     cr_expect_eq(gr_exit_status(m.vm), 3);
