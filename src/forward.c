@@ -15,10 +15,20 @@ typedef struct forward {
     ad_ctx *ctx;
     bool record;
     const char *refusal; /* why a tangent that was asked for does not exist */
+    ad_status failed;    /* of a tangent that could not be restored */
 } forward;
 
-/* In place of a tangent: it does not exist, and `ptr` says why. */
-enum { KIND_REFUSED = AD_USER_KIND + 1 };
+/* In place of a tangent: it does not exist, and `ptr` says why; or its array went on to a newer version,
+ * and `ptr` says what was there. */
+enum { KIND_REFUSED = AD_USER_KIND + 1, KIND_OLDER = AD_USER_KIND + 2 };
+
+/* A tensor whose elements are filled one by one has one array of tangents, not one a version: an older
+ * version is what the newer one is, but for these elements. Few are ever asked for. */
+typedef struct older {
+    uint32_t newer;
+    ad_index_plan *plan;
+    ad_value was;
+} older;
 
 /* The tangents of the results of one entry, AD_ABSENT_HEAD where there is none; a value of a kind of
  * our own in the entry's slot. */
@@ -31,8 +41,18 @@ typedef struct parts {
 
 static size_t parts_bytes(int n) { return sizeof(parts) + (size_t)n * sizeof(ad_value); }
 
+static void forget_older(ad_ctx *ctx, older *o) {
+    ad_index_plan_free(ctx, o->plan);
+    ad_release(ctx, o->was);
+    ad_mem_put(ctx, o, sizeof *o);
+}
+
 static void forget(ad_ctx *ctx, ad_value v) {
     if (v.kind == KIND_REFUSED) return;
+    if (v.kind == KIND_OLDER) {
+        forget_older(ctx, v.ptr);
+        return;
+    }
     if (v.kind != AD_USER_KIND) {
         ad_release(ctx, v);
         return;
@@ -44,10 +64,48 @@ static void forget(ad_ctx *ctx, ad_value v) {
 }
 
 /* Tangents live in slots of whole values, whatever the mode. */
-static ad_value *tangent_slot(forward *f, uint32_t node) {
+static ad_value *any_slot(const forward *f, uint32_t node) {
     ad_page *p = node ? ad_page_at(f->s, node) : NULL;
-    if (!p || !p->slots) return NULL;
-    ad_value *v = (ad_value *)p->slots + (node & SEG_MASK);
+    return p && p->slots ? (ad_value *)p->slots + (node & SEG_MASK) : NULL;
+}
+
+/* Versions from `v` on that have given their array away; the first that has one in `*newest`. */
+static size_t versions(const forward *f, const ad_value *v, const older **all, const ad_value **newest) {
+    size_t n = 0;
+    for (; v && v->kind == KIND_OLDER; v = any_slot(f, ((const older *)v->ptr)->newer), n++)
+        if (all) all[n] = v->ptr;
+    *newest = v;
+    return n;
+}
+
+/* The newest array, with what the versions in between have written undone. */
+static ad_status restore(forward *f, ad_value *v) {
+    const ad_value *newest;
+    size_t n = versions(f, v, NULL, &newest), bytes = n * sizeof(older *);
+    const older **all = ad_mem_get(f->ctx, bytes);
+    if (!all) return ad_failed(f->ctx);
+    versions(f, v, all, &newest);
+    ad_tensor *own = newest ? ad_tensor_copy(f->ctx, newest->tensor) : NULL;
+    ad_status st = own ? AD_OK : ad_failed(f->ctx);
+    while (n-- && st == AD_OK) st = ad_index_write(f->ctx, own, all[n]->plan, all[n]->was);
+    ad_mem_put(f->ctx, all, bytes);
+    if (st == AD_OK) {
+        forget(f->ctx, *v);
+        *v = ad_wrap(own);
+    } else if (own) {
+        ad_tensor_release(f->ctx, own);
+    }
+    return st;
+}
+
+static ad_value *tangent_slot(forward *f, uint32_t node) {
+    ad_value *v = any_slot(f, node);
+    if (!v) return NULL;
+    if (v->kind == KIND_OLDER) {
+        ad_status st = restore(f, v);
+        if (st != AD_OK) f->failed = st;
+        return st == AD_OK ? v : NULL;
+    }
     if (v->kind == KIND_REFUSED) {
         f->refusal = v->ptr;
         return NULL;
@@ -313,6 +371,17 @@ static void tangent_type(const forward *f, const ad_payload *p, int i, ad_type *
     if (f->s->lines) *out = ad_lines_type(f->s->lines, out);
 }
 
+/* A small part of a tensor by itself: a view would keep the whole from being written in place. */
+static ad_status without_base(forward *f, ad_value *v) {
+    const ad_tensor *t = v->kind == AD_TENSOR ? v->tensor : NULL;
+    if (!t || !t->base || 4 * t->size > t->base->size) return AD_OK;
+    ad_tensor *own = ad_tensor_copy(f->ctx, t);
+    ad_release(f->ctx, *v);
+    if (!own) return ad_failed(f->ctx);
+    *v = ad_wrap(own);
+    return AD_OK;
+}
+
 static ad_status push_index(forward *f, uint32_t node, const tape_entry *e) {
     const ad_value *t = tangent_slot(f, e->payload->in[0]);
     ad_index_plan *plan;
@@ -320,6 +389,7 @@ static ad_status push_index(forward *f, uint32_t node, const tape_entry *e) {
     if (!t) return AD_OK;
     ad_status st = ad_lines_plan(f->ctx, e->payload, f->s->lines, &plan);
     if (st == AD_OK) st = ad_index_read_plan(f->ctx, *t, plan, e->src, &v);
+    if (st == AD_OK && !f->record) st = without_base(f, &v);
     if (st == AD_OK && f->s->lines) st = fit(f, e, 0, each_line(v), &v);
     return st == AD_OK ? set_tangent(f, node, v) : st;
 }
@@ -333,26 +403,59 @@ static ad_status written(forward *f, const tape_entry *e, const ad_value *v, ad_
     return ad_lines_conform(f->ctx, e->src, f->s->lines, *out, true, &places, out);
 }
 
-static ad_status push_put(forward *f, uint32_t node, const tape_entry *e) {
-    const ad_value *x = tangent_slot(f, e->payload->in[0]), *v = tangent_slot(f, e->payload->in[1]);
-    ad_index_plan *plan;
-    ad_value y, part;
-    ad_type type;
-    if (!x && !v) return AD_OK;
-    tangent_type(f, e->payload, 0, &type);
-    ad_status st = AD_OK;
-    if (x) y = ad_retain(f->ctx, *x);
-    else st = ad_zeros_of(f->ctx, &type, &y);
-    if (st != AD_OK) return st;
-    st = written(f, e, v, &part);
+/* `*x` gives its array to the next version, and remembers what is written over. */
+static ad_status give_away(forward *f, ad_value *x, const ad_index_plan *plan, uint32_t node, ad_value *y) {
+    older *o = ad_mem_get(f->ctx, sizeof *o);
+    if (!o) return ad_failed(f->ctx);
+    o->newer = node;
+    ad_status st = ad_index_plan_copy(f->ctx, plan, &o->plan);
     if (st == AD_OK) {
-        st = ad_lines_plan(f->ctx, e->payload, f->s->lines, &plan);
-        if (st == AD_OK) st = ad_index_write_plan(f->ctx, &y, plan, part, e->src);
-        ad_release(f->ctx, part);
+        st = ad_index_read(f->ctx, x->tensor, plan, &o->was);
+        if (st != AD_OK) ad_index_plan_free(f->ctx, o->plan);
     }
-    if (st == AD_OK) return set_tangent(f, node, y);
-    ad_release(f->ctx, y);
-    return st;
+    if (st == AD_OK && o->was.kind == AD_TENSOR && o->was.tensor->base) {
+        ad_tensor *own = ad_tensor_copy(f->ctx, o->was.tensor);
+        ad_release(f->ctx, o->was);
+        if (!own) ad_index_plan_free(f->ctx, o->plan);
+        if (!own) st = ad_failed(f->ctx);
+        else o->was = ad_wrap(own);
+    }
+    if (st != AD_OK) {
+        ad_mem_put(f->ctx, o, sizeof *o);
+        return st;
+    }
+    *y = *x;
+    *x = (ad_value){.head = KIND_OLDER};
+    x->ptr = o;
+    return AD_OK;
+}
+
+/* The tangent to write into: the one that was written before, or a copy of it if it is shared. */
+static ad_status next_version(forward *f, const tape_entry *e, uint32_t node, const ad_index_plan *plan,
+                              ad_value *x, ad_value *y) {
+    ad_type type;
+    if (!x) {
+        tangent_type(f, e->payload, 0, &type);
+        return ad_zeros_of(f->ctx, &type, y);
+    }
+    if (!f->record && ad_tensor_unshared(x->tensor) && ad_page_at(f->s, node))
+        return give_away(f, x, plan, node, y);
+    *y = ad_retain(f->ctx, *x);
+    return AD_OK;
+}
+
+static ad_status push_put(forward *f, uint32_t node, const tape_entry *e) {
+    const ad_value *v = tangent_slot(f, e->payload->in[1]);
+    ad_value *x = tangent_slot(f, e->payload->in[0]), y, part;
+    ad_index_plan *plan;
+    if (!x && !v) return AD_OK;
+    ad_status st = written(f, e, v, &part);
+    if (st != AD_OK) return st;
+    st = ad_lines_plan(f->ctx, e->payload, f->s->lines, &plan);
+    if (st == AD_OK && (st = next_version(f, e, node, plan, x, &y)) != AD_OK) ad_index_plan_free(f->ctx, plan);
+    if (st == AD_OK && (st = ad_index_write_plan(f->ctx, &y, plan, part, e->src)) != AD_OK) ad_release(f->ctx, y);
+    ad_release(f->ctx, part);
+    return st == AD_OK ? set_tangent(f, node, y) : st;
 }
 
 static ad_status push_spread(forward *f, uint32_t node, const tape_entry *e) {
@@ -552,6 +655,7 @@ static ad_status push_segment(forward *f, const ad_segment *seg, const ad_page *
     ad_status st = ad_poll(f->ctx);
     for (uint32_t i = from; i < end && st == AD_OK; i++) {
         if (ad_bit(p->need, i) && !ad_bit(p->wrt, i)) st = push_entry(f, ad_node(seg, i));
+        if (st == AD_OK) st = f->failed;
         if (st == AD_OK && f->refusal)
             st = ad_fail(f->ctx, AD_ERR_DEGENERATE, -1, "%s", f->refusal);
     }
@@ -644,8 +748,9 @@ ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const u
     for (int i = 0; i < ny; i++) {
         const ad_value *v = st == AD_OK ? tangent_slot(&f, y[i]) : NULL;
         out[i].head = AD_ABSENT_HEAD;
+        if (st == AD_OK) st = f.failed;
         if (st == AD_OK && f.refusal) st = ad_fail(s->ctx, AD_ERR_DEGENERATE, -1, "%s", f.refusal);
-        if (v) out[i] = ad_retain(s->ctx, *v);
+        if (v && st == AD_OK) out[i] = ad_retain(s->ctx, *v);
     }
     for (uint32_t id = 0; id < s->table_room; id++)
         if (s->table[id]) drop_tangents(&f, s->table[id]);
