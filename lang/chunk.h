@@ -81,7 +81,8 @@ typedef struct gr_field_cache {
 /* One step of a path: `.name` or `[items]`. */
 typedef struct gr_step {
     uint8_t kind;
-    uint16_t item_count;
+    bool plain; /* `[i]`: one index, in `reg` */
+    uint16_t item_count, reg;
     gr_field_cache field; /* of `.name` */
     gr_item *items;
     gr_span span;

@@ -503,14 +503,13 @@ static void return_statement(gr_compiler *c, gr_node *n) {
 static void bind(gr_compiler *c, gr_node *n) {
     bool tracked = n->kind == GR_N_PARAM, top = n->slot == 1 && c->fn->index == 0;
     uint32_t from = c->fn->top;
-    uint32_t reg = gr_expr_push(c, n->as.bind.value);
     if (!top) {
-        gr_bind_pattern(c, n->as.bind.pattern, reg, tracked);
+        gr_bind_value(c, n->as.bind.pattern, n->as.bind.value, tracked);
         if (n->as.bind.pattern->kind == GR_N_PATTERN_IGNORE)
             end_block(c, from, n->span);
         return;
     }
-    gr_define_pattern(c, n->as.bind.pattern, reg, tracked);
+    gr_define_value(c, n->as.bind.pattern, n->as.bind.value, tracked);
     end_block(c, from, n->span);
 }
 

@@ -83,13 +83,21 @@ gr_place gr_place_of(gr_compiler *c, const gr_node *name);
 void gr_load_place(gr_compiler *c, gr_place place, uint32_t reg, gr_span span);
 void gr_store_place(gr_compiler *c, gr_place place, uint32_t reg, gr_span span); /* reg is killed */
 void gr_declare_local(gr_compiler *c, const gr_node *pattern_name, uint32_t reg);
+/* let, of locals and of globals: the value is put where the pattern wants it. */
+void gr_bind_value(gr_compiler *c, gr_node *pattern, gr_node *value, bool tracked);
+void gr_define_value(gr_compiler *c, gr_node *pattern, gr_node *value, bool tracked);
 void gr_bind_pattern(gr_compiler *c, gr_node *pattern, uint32_t reg, bool tracked);
 void gr_define_pattern(gr_compiler *c, gr_node *pattern, uint32_t reg, bool tracked);
 void gr_assign(gr_compiler *c, gr_node *node);
-gr_item *gr_index_items(gr_compiler *c, gr_node_list list, uint32_t *first);
+/* Indices into new registers from *first on. `in_place`: locals stay where they are, and wait until
+ * gr_index_items_done behind the instruction that reads them. */
+gr_item *gr_index_items(gr_compiler *c, gr_node_list list, bool in_place, uint32_t *first);
+void gr_index_items_done(gr_compiler *c, gr_node_list list);
 
 /* expressions */
 void gr_expr_to(gr_compiler *c, gr_node *node, uint32_t reg, bool fresh);
+/* A local that instructions read where it lives. */
+bool gr_is_operand_local(gr_compiler *c, const gr_node *n, gr_variable **out);
 gr_operand gr_expr_any(gr_compiler *c, gr_node *node);
 void gr_operand_done(gr_compiler *c, gr_operand operand);
 uint32_t gr_expr_push(gr_compiler *c, gr_node *node); /* into a new register */

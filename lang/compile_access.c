@@ -181,17 +181,65 @@ static uint32_t unpack_record(gr_compiler *c, gr_node *pattern, uint32_t reg) {
     return first;
 }
 
-/* Takes apart what is in `reg` and hands each part on. */
-static void take_apart(gr_compiler *c, gr_node *pattern, uint32_t reg, bool tracked,
-                       void (*part)(gr_compiler *, gr_node *, uint32_t, bool)) {
+typedef void (*part_function)(gr_compiler *c, gr_node *pattern, uint32_t reg, bool tracked);
+
+/* Hands each part on; they stand in registers from `first` on. */
+static void bind_parts(gr_compiler *c, gr_node *pattern, uint32_t first, bool tracked,
+                       part_function part) {
     bool record = pattern->kind == GR_N_PATTERN_RECORD;
-    uint32_t first = record ? unpack_record(c, pattern, reg) : unpack(c, pattern, reg);
     uint32_t count = record ? pattern->as.record.count : pattern->as.list.count;
     for (uint32_t i = 0; i < count; i++) {
         gr_node *item = record ? pattern->as.record.fields[i].value : pattern->as.list.items[i];
         if (item->kind == GR_N_PATTERN_REST) item = item->as.spread;
         part(c, item, first + i, tracked);
     }
+}
+
+/* Takes apart what is in `reg`. */
+static void take_apart(gr_compiler *c, gr_node *pattern, uint32_t reg, bool tracked,
+                       part_function part) {
+    bool record = pattern->kind == GR_N_PATTERN_RECORD;
+    uint32_t first = record ? unpack_record(c, pattern, reg) : unpack(c, pattern, reg);
+    bind_parts(c, pattern, first, tracked, part);
+}
+
+static bool takes_rest(gr_node_list list, uint8_t kind) {
+    for (uint32_t i = 0; i < list.count; i++)
+        if (list.items[i]->kind == kind) return true;
+    return false;
+}
+
+/* The items of a tuple that is written out where it is taken apart again go to registers of their own
+ * from *first on, without a tuple. */
+static bool push_items(gr_compiler *c, gr_node *value, gr_node_list taken, uint8_t rest,
+                       uint32_t *first) {
+    gr_node_list given = value->as.list;
+    if (value->kind != GR_N_TUPLE || given.count == 0 || given.count != taken.count ||
+        takes_rest(given, GR_N_SPREAD) || takes_rest(taken, rest))
+        return false;
+    *first = c->fn->top;
+    for (uint32_t i = 0; i < given.count; i++) gr_expr_push(c, given.items[i]);
+    return true;
+}
+
+static bool bind_items(gr_compiler *c, gr_node *pattern, gr_node *value, bool tracked,
+                       part_function part) {
+    uint32_t first;
+    if (pattern->kind != GR_N_PATTERN_TUPLE ||
+        !push_items(c, value, pattern->as.list, GR_N_PATTERN_REST, &first))
+        return false;
+    bind_parts(c, pattern, first, tracked, part);
+    return true;
+}
+
+void gr_bind_value(gr_compiler *c, gr_node *pattern, gr_node *value, bool tracked) {
+    if (bind_items(c, pattern, value, tracked, gr_bind_pattern)) return;
+    gr_bind_pattern(c, pattern, gr_expr_push(c, value), tracked);
+}
+
+void gr_define_value(gr_compiler *c, gr_node *pattern, gr_node *value, bool tracked) {
+    if (bind_items(c, pattern, value, tracked, gr_define_pattern)) return;
+    gr_define_pattern(c, pattern, gr_expr_push(c, value), tracked);
 }
 
 void gr_bind_pattern(gr_compiler *c, gr_node *pattern, uint32_t reg, bool tracked) {
@@ -229,9 +277,13 @@ void gr_define_pattern(gr_compiler *c, gr_node *pattern, uint32_t reg, bool trac
 
 /* ---- assignment ------------------------------------------------------------------------------- */
 
-static void one_item(gr_compiler *c, gr_node *n, gr_item *item) {
+static void one_item(gr_compiler *c, gr_node *n, gr_item *item, bool in_place) {
+    gr_variable *v;
     *item = (gr_item){.kind = AD_IX_AT, .reg = (uint16_t)c->fn->top};
-    if (n->kind == GR_N_NEW_AXIS) {
+    if (in_place && gr_is_operand_local(c, n, &v)) {
+        item->reg = v->reg;
+        v->pending++;
+    } else if (n->kind == GR_N_NEW_AXIS) {
         item->kind = AD_IX_NEW;
     } else if (n->kind == GR_N_RANGE) {
         item->start = n->as.range.low;
@@ -246,15 +298,23 @@ static void one_item(gr_compiler *c, gr_node *n, gr_item *item) {
     }
 }
 
-gr_item *gr_index_items(gr_compiler *c, gr_node_list list, uint32_t *first) {
+gr_item *gr_index_items(gr_compiler *c, gr_node_list list, bool in_place, uint32_t *first) {
     gr_item *items = gr_code_alloc(c, list.count * sizeof *items);
     *first = c->fn->top;
-    for (uint32_t i = 0; items && i < list.count; i++) one_item(c, list.items[i], &items[i]);
+    for (uint32_t i = 0; items && i < list.count; i++)
+        one_item(c, list.items[i], &items[i], in_place);
     return items;
 }
 
-/* The steps from the variable to the place, indices evaluated into new registers. */
-static gr_target target_of(gr_compiler *c, gr_node *node) {
+void gr_index_items_done(gr_compiler *c, gr_node_list list) {
+    gr_variable *v;
+    for (uint32_t i = 0; i < list.count; i++)
+        if (gr_is_operand_local(c, list.items[i], &v)) v->pending--;
+}
+
+/* The steps from the variable to the place; indices are evaluated into new registers, locals `in_place`
+ * are read where they live. */
+static gr_target target_of(gr_compiler *c, gr_node *node, bool in_place) {
     gr_target t = {.span = node->span};
     gr_node *n = node;
     for (; n->kind == GR_N_FIELD || n->kind == GR_N_INDEX; t.step_count++)
@@ -273,12 +333,22 @@ static gr_target target_of(gr_compiler *c, gr_node *node) {
         } else {
             uint32_t first;
             s->kind = GR_STEP_INDEX;
-            s->items = gr_index_items(c, n->as.index.items, &first);
+            s->items = gr_index_items(c, n->as.index.items, in_place, &first);
             s->item_count = (uint16_t)n->as.index.items.count;
+            s->plain = s->items && s->item_count == 1 && s->items[0].kind == AD_IX_AT;
+            s->reg = s->plain ? s->items[0].reg : 0;
             n = n->as.index.object;
         }
     }
     return t;
+}
+
+/* Behind the instruction that a target `in_place` was for. */
+static void target_done(gr_compiler *c, const gr_node *n) {
+    while (n->kind == GR_N_FIELD || n->kind == GR_N_INDEX) {
+        if (n->kind == GR_N_INDEX) gr_index_items_done(c, n->as.index.items);
+        n = n->kind == GR_N_FIELD ? n->as.field.object : n->as.index.object;
+    }
 }
 
 static uint32_t targets_descriptor(gr_compiler *c, gr_target *targets, uint32_t count, bool tuple,
@@ -351,20 +421,24 @@ static void assign_path(gr_compiler *c, gr_node *target, uint8_t op, gr_node *va
         gr_operand_done(c, v);
         return;
     }
+    gr_operand v = op == GR_OP_NONE ? gr_expr_any(c, value)
+                                    : (gr_operand){.reg = gr_expr_push(c, value), .kill = true};
     uint32_t from = c->fn->top;
-    uint32_t v = gr_expr_push(c, value);
-    gr_target t = target_of(c, target);
+    gr_target t = target_of(c, target, true);
     if (op != GR_OP_NONE) {
         uint32_t old = gr_push_register(c, target->span);
         read_target(c, &t, old);
-        gr_emit(c, arithmetic(op), v, old, v, target->span);
+        gr_emit(c, arithmetic(op), v.reg, old, v.reg, target->span);
         gr_emit_span(c, target->span);
         gr_emit_span(c, value->span);
         gr_emit_flags(c, GR_KILL_B | GR_KILL_C);
+        c->fn->top--;
     }
-    gr_emit_wide(c, GR_I_SETPATH, v, targets_descriptor(c, &t, 1, false, target->span),
+    gr_emit_wide(c, GR_I_SETPATH, v.reg, targets_descriptor(c, &t, 1, false, target->span),
                  target->span);
-    gr_emit_flags(c, GR_KILL_A);
+    if (v.kill) gr_emit_flags(c, GR_KILL_A);
+    gr_operand_done(c, v);
+    target_done(c, target);
     gr_release_registers(c, from, target->span);
 }
 
@@ -400,7 +474,15 @@ static void assign_name(gr_compiler *c, gr_node *target, uint8_t op, gr_node *va
     gr_store_place(c, place, reg, target->span);
 }
 
+/* Assigns what is in `reg`, which is let go of. */
 static void assign_from(gr_compiler *c, gr_node *target, uint32_t reg);
+
+static void assign_items(gr_compiler *c, gr_node_list list, uint32_t first) {
+    for (uint32_t i = 0; i < list.count; i++) {
+        gr_node *item = list.items[i];
+        assign_from(c, item->kind == GR_N_SPREAD ? item->as.spread : item, first + i);
+    }
+}
 
 static void assign_parts(gr_compiler *c, gr_node *target, uint32_t reg) {
     gr_node_list list = target->as.list;
@@ -413,13 +495,9 @@ static void assign_parts(gr_compiler *c, gr_node *target, uint32_t reg) {
     uint32_t first = c->fn->top;
     for (uint32_t i = 0; i < list.count; i++) gr_push_register(c, target->span);
     gr_emit(c, GR_I_UNPACK, reg, list.count ? first : reg, d, target->span);
-    for (uint32_t i = 0; i < list.count; i++) {
-        gr_node *item = list.items[i];
-        assign_from(c, item->kind == GR_N_SPREAD ? item->as.spread : item, first + i);
-    }
+    assign_items(c, list, first);
 }
 
-/* Assigns what is in `reg`, which is let go of. */
 static void assign_from(gr_compiler *c, gr_node *target, uint32_t reg) {
     uint32_t from = c->fn->top;
     switch (target->kind) {
@@ -427,7 +505,7 @@ static void assign_from(gr_compiler *c, gr_node *target, uint32_t reg) {
     case GR_N_TUPLE: assign_parts(c, target, reg); break;
     case GR_N_FIELD:
     case GR_N_INDEX: {
-        gr_target t = target_of(c, target);
+        gr_target t = target_of(c, target, false);
         gr_emit_wide(c, GR_I_SETPATH, reg, targets_descriptor(c, &t, 1, false, target->span),
                      target->span);
         gr_emit_flags(c, GR_KILL_A);
@@ -437,6 +515,17 @@ static void assign_from(gr_compiler *c, gr_node *target, uint32_t reg) {
     }
     gr_release_registers(c, from, target->span);
     c->fn->top = from;
+}
+
+/* (a, b) = (b, a): all values before the first assignment. What `_` ignores is let go of with the rest. */
+static void assign_tuple(gr_compiler *c, gr_node *target, gr_node *value) {
+    uint32_t from = c->fn->top, first;
+    if (!push_items(c, value, target->as.list, GR_N_SPREAD, &first)) {
+        assign_from(c, target, gr_expr_push(c, value));
+        return;
+    }
+    assign_items(c, target->as.list, first);
+    if (takes_rest(target->as.list, GR_N_PLACEHOLDER)) gr_release_registers(c, from, target->span);
 }
 
 /* ---- := --------------------------------------------------------------------------------------- */
@@ -454,7 +543,7 @@ static bool update_targets(gr_compiler *c, gr_node *node, gr_target *targets, ui
         if (t->kind == GR_N_PLACEHOLDER)
             targets[i] = (gr_target){.ignored = true, .span = t->span};
         else
-            targets[i] = target_of(c, t);
+            targets[i] = target_of(c, t, false);
         targets[i].rest = node->kind == GR_N_TUPLE && node->as.list.items[i]->kind == GR_N_SPREAD;
     }
     return true;
@@ -510,8 +599,7 @@ void gr_assign(gr_compiler *c, gr_node *node) {
     } else if (target->kind == GR_N_NAME) {
         assign_name(c, target, node->op, node->as.assign.value);
     } else if (target->kind == GR_N_TUPLE) {
-        uint32_t reg = gr_expr_push(c, node->as.assign.value);
-        assign_from(c, target, reg);
+        assign_tuple(c, target, node->as.assign.value);
     } else if (target->kind == GR_N_FIELD || target->kind == GR_N_INDEX) {
         assign_path(c, target, node->op, node->as.assign.value);
     } else {

@@ -12,7 +12,7 @@
 
 /* ---- operands --------------------------------------------------------------------------------- */
 
-static bool is_operand_local(gr_compiler *c, const gr_node *n, gr_variable **out) {
+bool gr_is_operand_local(gr_compiler *c, const gr_node *n, gr_variable **out) {
     if (n->kind != GR_N_NAME || !n->slot) return false;
     gr_variable *v = &c->scope.variables[n->slot - 1];
     if (v->fn != c->fn->index || (v->flags & (GR_VAR_CELL | GR_VAR_INSIDE))) return false;
@@ -28,7 +28,7 @@ uint32_t gr_expr_push(gr_compiler *c, gr_node *node) {
 
 gr_operand gr_expr_any(gr_compiler *c, gr_node *node) {
     gr_variable *v;
-    if (!is_operand_local(c, node, &v))
+    if (!gr_is_operand_local(c, node, &v))
         return (gr_operand){.reg = gr_expr_push(c, node), .kill = true};
     if (v->last_use == node && v->pending == 0) return (gr_operand){.reg = v->reg, .kill = true};
     v->pending++;
@@ -42,7 +42,7 @@ void gr_operand_done(gr_compiler *c, gr_operand o) {
 static void name_to(gr_compiler *c, gr_node *node, uint32_t reg) {
     gr_variable *v;
     gr_load_place(c, gr_place_of(c, node), reg, node->span);
-    if (is_operand_local(c, node, &v) && v->last_use == node && !v->pending && v->reg != reg)
+    if (gr_is_operand_local(c, node, &v) && v->last_use == node && !v->pending && v->reg != reg)
         gr_emit_flags(c, GR_KILL_B);
 }
 
@@ -277,7 +277,7 @@ static void index_to(gr_compiler *c, gr_node *n, uint32_t reg) {
         gr_operand_done(c, i);
     } else {
         uint32_t first;
-        gr_item *items = gr_index_items(c, list, &first);
+        gr_item *items = gr_index_items(c, list, true, &first);
         uint32_t d = gr_add_descriptor(c, (gr_descriptor){.kind = GR_D_INDEX,
                                                           .count = list.count,
                                                           .span = n->span,
@@ -286,6 +286,7 @@ static void index_to(gr_compiler *c, gr_node *n, uint32_t reg) {
         gr_emit_span(c, n->as.index.object->span);
         for (uint32_t i = 0; i < list.count; i++) gr_emit_span(c, list.items[i]->span);
         if (a.kill) gr_emit_flags(c, GR_KILL_B);
+        gr_index_items_done(c, list);
         if (c->fn->top > first) gr_release_registers(c, first, n->span);
     }
     gr_operand_done(c, a);
@@ -342,7 +343,7 @@ void gr_partial_to(gr_compiler *c, gr_node *n, uint32_t reg) {
         gr_node *wrt = n->as.partial.wrt.items[i];
         if (wrt->kind != GR_N_INDEX) continue;
         uint32_t items_from;
-        gr_item *items = gr_index_items(c, wrt->as.index.items, &items_from);
+        gr_item *items = gr_index_items(c, wrt->as.index.items, false, &items_from);
         uint32_t pick = gr_add_descriptor(c, (gr_descriptor){.kind = GR_D_INDEX,
                                                              .count = wrt->as.index.items.count,
                                                              .span = wrt->span,

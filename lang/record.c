@@ -136,7 +136,8 @@ static gr_record *record_room(gr_vm *vm, gr_layout *layout, uint32_t room) {
 static bool values_inline(const gr_record *r) { return r->values == (const gr_value *)(r + 1); }
 
 void gr_record_free(gr_vm *vm, gr_record *r) {
-    for (uint32_t i = 0; i < r->count; i++) gr_release(vm, r->values[i]);
+    for (const gr_value *v = r->values, *end = v + r->count; v < end; v++)
+        if (v->head > AD_BOOL) gr_drop(vm, *v);
     if (!values_inline(r)) ad_mem_put(vm->ctx, r->values, r->room * sizeof *r->values);
     if (!r->layout->shared) layout_free(vm, r->layout);
     ad_mem_put(vm->ctx, r, sizeof *r + r->object.aux * sizeof(gr_value));
@@ -203,7 +204,11 @@ static gr_record *copy_inline(gr_vm *vm, const gr_record *from, uint32_t room) {
     gr_record *r = record_room(vm, from->layout, room);
     if (!r) return NULL;
     r->count = from->count;
-    for (uint32_t i = 0; i < r->count; i++) r->values[i] = gr_retain(vm, from->values[i]);
+    gr_value *to = r->values;
+    for (const gr_value *v = from->values, *end = v + from->count; v < end; v++) {
+        *to = *v;
+        if (to++->head > AD_BOOL) gr_hold(vm, *v);
+    }
     return r;
 }
 

@@ -4,12 +4,6 @@
 
 #include <string.h>
 
-struct gr_items {
-    size_t refs, used, room;
-    bool outgrown; /* its items were copied to one with more room */
-    gr_value data[];
-};
-
 enum { GR_INLINE_ITEMS = 16 };
 
 static size_t items_size(size_t room) { return sizeof(gr_items) + room * sizeof(gr_value); }
@@ -89,10 +83,16 @@ gr_value gr_tuple_of(gr_vm *vm, size_t count, const gr_value *items) {
     return gr_of_kind(GR_TUPLE, t);
 }
 
-/* Copies the window with room for more; borrows. */
-static gr_tuple *copy_with_room(gr_vm *vm, const gr_tuple *t, size_t room) {
+/* The window with room for more; borrows. From a buffer that is seen through this window only, and which
+ * is let go of next, the items are moved. */
+static gr_tuple *copy_with_room(gr_vm *vm, gr_tuple *t, size_t room) {
     gr_tuple *copy = new_buffered(vm, t->count, room);
     if (!copy) return NULL;
+    if (t->base && t->object.refs == 1 && t->base->refs == 1 && t->base->used == t->count) {
+        memcpy(copy->items, t->items, t->count * sizeof *t->items);
+        t->base->used = t->count = 0;
+        return copy;
+    }
     for (size_t i = 0; i < t->count; i++) copy->items[i] = gr_retain(vm, t->items[i]);
     return copy;
 }

@@ -26,11 +26,11 @@ static uint32_t src_of(const gr_frame *f) {
     return f->user_src ? f->user_src : f->proto->src_base + (uint32_t)(f->pc - f->proto->code) - 1;
 }
 
-static void let_go(gr_vm *vm, gr_value *v) {
-    if (v->head > AD_BOOL) gr_release(vm, gr_take(v));
+static inline void let_go(gr_vm *vm, gr_value *v) {
+    if (v->head > AD_BOOL) gr_drop(vm, gr_take(v));
 }
 
-static void kill_operands(gr_vm *vm, const gr_insn *i, gr_value *b, gr_value *c) {
+static inline void kill_operands(gr_vm *vm, const gr_insn *i, gr_value *b, gr_value *c) {
     if (i->flags & GR_KILL_B) let_go(vm, b);
     if (i->flags & GR_KILL_C) let_go(vm, c);
 }
@@ -189,6 +189,15 @@ static bool new_cell(gr_vm *vm, gr_value *v) {
     return true;
 }
 
+static inline bool is_small_whole(gr_value v) {
+    return v.head == 0 && fabs(v.num) < 0x1p31 && (double)(int32_t)v.num == v.num;
+}
+
+/* The usual bounds and step, with nothing to prepare and nothing wrong. */
+static inline bool counts_up(const gr_value *r) {
+    return is_small_whole(r[0]) && is_small_whole(r[1]) && is_small_whole(r[2]) && r[2].num > 0;
+}
+
 static bool prepare_for(gr_vm *vm, gr_value *r) {
     for (int i = 0; i < 3; i++) {
         if (r[i].kind != AD_NUMBER) {
@@ -342,14 +351,26 @@ static bool is_outside(const gr_vm *vm, const gr_frame *f, const gr_place *place
     return place->access == GR_IN_HELD || place->access == GR_IN_GLOBAL;
 }
 
-static bool set_path(gr_vm *vm, gr_frame *f, const gr_target *t, gr_value *from) {
+/* The variable of a target that is no register of the frame; NULL: raised. */
+static gr_value *outer_place(gr_vm *vm, gr_frame *f, const gr_target *t, uint32_t src) {
     gr_value *place = gr_place_value(vm, f, &t->place);
-    uint32_t src = src_of(f);
-    if (!place) return false;
-    if (vm->sealed && is_outside(vm, f, &t->place))
-        return gr_refuse_assignment(vm, t->place.name);
+    if (!place) return NULL;
+    if (vm->sealed && is_outside(vm, f, &t->place)) {
+        gr_refuse_assignment(vm, t->place.name);
+        return NULL;
+    }
     if (t->place.access == GR_IN_GLOBAL) vm->globals[t->place.index].changed = src;
-    return gr_set_path(vm, place, t, f->base, gr_take(from), src);
+    return place;
+}
+
+static bool set_path(gr_vm *vm, gr_frame *f, const gr_target *t, gr_value *from) {
+    uint32_t src = src_of(f);
+    gr_value *place = t->place.access == GR_IN_REGISTER ? &f->base[t->place.index]
+                                                        : outer_place(vm, f, t, src);
+    if (!place) return false;
+    if (gr_is_absent(*place)) return early(vm);
+    gr_value v = (f->pc - 1)->flags & GR_KILL_A ? gr_take(from) : gr_retain(vm, *from);
+    return gr_set_path(vm, place, t, f->base, v, src);
 }
 
 gr_value *gr_place_value(gr_vm *vm, gr_frame *f, const gr_place *place) {
@@ -420,8 +441,7 @@ static bool check_present(gr_vm *vm, gr_value v) { return gr_is_absent(v) ? earl
 /* The value leaves the frame on top, which ends. */
 static inline void leave(gr_vm *vm, gr_frame *f, gr_value *from, uint32_t live) {
     gr_value v = gr_take(from), *base = f->base;
-    for (uint32_t i = 0; i < live; i++)
-        if (base[i].head > AD_BOOL) gr_release(vm, gr_take(&base[i]));
+    for (uint32_t i = 0; i < live; i++) let_go(vm, &base[i]);
     gr_closure *closure = f->closure;
     vm->segment = f->segment;
     *f->result = v;
@@ -466,7 +486,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
 /* ---- the loop --------------------------------------------------------------------------------- */
 
 #ifdef GR_COMPUTED_GOTO
-#define NEXT goto *labels[(i = pc++)->op]
+#define NEXT goto *labels[pc++->op]
 #define CASE(name) L_##name
 #else
 #define NEXT goto dispatch
@@ -485,9 +505,12 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
         R = frame->base;                                                                           \
         K = frame->proto->constants;                                                               \
     } while (0)
-#define A (R + i->a)
-#define B (R + i->b)
-#define C (R + i->c)
+/* The instruction that runs is the one in front of pc: with a pointer of its own one of the two would live
+ * on the stack, where each step waits for it. */
+#define I (pc - 1)
+#define A (R + I->a)
+#define B (R + I->b)
+#define C (R + I->c)
 /* All of them plain numbers, and nothing counted in the target. */
 #define PLAIN(x, y) GR_LIKELY((((x)->head | (y)->head) | (A->head >> 1)) == 0)
 #define NUMBERS(x, y) ((x)->kind <= AD_BOOL && (y)->kind <= AD_BOOL && A->kind <= AD_TENSOR)
@@ -519,24 +542,24 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
             double x = B->num, y = C->num;                                                         \
             SET_NUMBER(expression);                                                                \
         }                                                                                          \
-        if (NUMBERS(B, C)) SLOW(tracked_binary(vm, frame, AD_OP_##name, A, B, C, i->flags));       \
+        if (NUMBERS(B, C)) SLOW(tracked_binary(vm, frame, AD_OP_##name, A, B, C, I->flags));       \
         else SLOW(slow_binary(vm, frame, gr_arithmetic, AD_OP_##name, A, B, C));                   \
         NEXT;                                                                                      \
     }                                                                                              \
     CASE(name##K) : {                                                                              \
         if (PLAIN(B, B)) {                                                                         \
-            double x = B->num, y = K[i->c].num;                                                    \
+            double x = B->num, y = K[I->c].num;                                                    \
             SET_NUMBER(expression);                                                                \
         }                                                                                          \
-        SLOW(slow_constant(vm, frame, AD_OP_##name, A, B, K[i->c], false));                        \
+        SLOW(slow_constant(vm, frame, AD_OP_##name, A, B, K[I->c], false));                        \
         NEXT;                                                                                      \
     }                                                                                              \
     CASE(R##name##K) : {                                                                           \
         if (PLAIN(B, B)) {                                                                         \
-            double y = B->num, x = K[i->c].num;                                                    \
+            double y = B->num, x = K[I->c].num;                                                    \
             SET_NUMBER(expression);                                                                \
         }                                                                                          \
-        SLOW(slow_constant(vm, frame, AD_OP_##name, A, B, K[i->c], true));                         \
+        SLOW(slow_constant(vm, frame, AD_OP_##name, A, B, K[I->c], true));                         \
         NEXT;                                                                                      \
     }
 #define COMPARE(name, operator)                                                                    \
@@ -551,7 +574,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
     }
 #define JUMP_IF(truth)                                                                             \
     do {                                                                                           \
-        if ((truth) == ((i->flags & GR_SENSE) != 0)) pc += (int16_t)i->c;                          \
+        if ((truth) == ((I->flags & GR_SENSE) != 0)) pc += (int16_t)I->c;                          \
         NEXT;                                                                                      \
     } while (0)
 #define TEST(name, operator)                                                                       \
@@ -564,9 +587,9 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
         JUMP_IF((bool)truth);                                                                      \
     }                                                                                              \
     CASE(J##name##K) : {                                                                           \
-        if (GR_LIKELY(A->head == 0)) JUMP_IF(A->num operator K[i->b].num);                         \
+        if (GR_LIKELY(A->head == 0)) JUMP_IF(A->num operator K[I->b].num);                         \
         frame->pc = pc;                                                                            \
-        int truth = slow_test(vm, frame, AD_OP_##name, A, &K[i->b], false);                        \
+        int truth = slow_test(vm, frame, AD_OP_##name, A, &K[I->b], false);                        \
         if (truth < 0) goto failed;                                                                \
         frame = &vm->frames[vm->frame_count - 1];                                                  \
         JUMP_IF((bool)truth);                                                                      \
@@ -588,15 +611,14 @@ bool gr_interpret(gr_vm *vm, gr_value *out) {
     const uint32_t recordings = vm->recording_count;
     const bool recording = ad_is_recording(vm->ctx);
     gr_frame *frame;
-    const gr_insn *pc, *i;
+    const gr_insn *pc;
     gr_value *R, *K;
     RELOAD();
 #ifdef GR_COMPUTED_GOTO
     NEXT;
 #else
 dispatch:
-    i = pc++;
-    switch ((gr_opcode)i->op) {
+    switch ((gr_opcode)pc++->op) {
     default: goto failed;
 #endif
 
@@ -608,12 +630,12 @@ dispatch:
         }
         gr_value v = *B;
         if (v.head > AD_BOOL) {
-            if (i->flags & GR_KILL_B)
+            if (I->flags & GR_KILL_B)
                 B->head = 0;
             else if (gr_is_absent(v))
                 SLOW(check_present(vm, v));
             else
-                gr_retain(vm, v);
+                gr_hold(vm, v);
         }
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
@@ -622,7 +644,7 @@ dispatch:
         NEXT;
     }
     CASE(LOADK) : {
-        gr_value v = gr_retain(vm, K[i->wide]);
+        gr_value v = gr_retain(vm, K[I->wide]);
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
         else
@@ -638,24 +660,24 @@ dispatch:
         NEXT;
     }
     CASE(GETGLOBAL) : {
-        const gr_value *global = &vm->globals[i->wide].value;
+        const gr_value *global = &vm->globals[I->wide].value;
         if (PLAIN_PAIR(A, global)) {
             MOVE_PLAIN(A, global);
             NEXT;
         }
-        SLOW(get_global(vm, i->wide, A));
+        SLOW(get_global(vm, I->wide, A));
         NEXT;
     }
     CASE(SETGLOBAL) : {
-        SLOW(set_global(vm, frame, i->wide, A, false));
+        SLOW(set_global(vm, frame, I->wide, A, false));
         NEXT;
     }
     CASE(DEFGLOBAL) : {
-        SLOW(set_global(vm, frame, i->wide, A, true));
+        SLOW(set_global(vm, frame, I->wide, A, true));
         NEXT;
     }
     CASE(GETHELD) : {
-        gr_replace(vm, A, gr_retain(vm, frame->closure->held[i->b]));
+        gr_replace(vm, A, gr_retain(vm, frame->closure->held[I->b]));
         NEXT;
     }
     CASE(GETSELF) : {
@@ -663,11 +685,11 @@ dispatch:
         NEXT;
     }
     CASE(GETCELL) : {
-        SLOW(load_cell(vm, frame->closure->held[i->b], A));
+        SLOW(load_cell(vm, frame->closure->held[I->b], A));
         NEXT;
     }
     CASE(SETCELL) : {
-        SLOW(store_cell(vm, frame, frame->closure->held[i->b], A));
+        SLOW(store_cell(vm, frame, frame->closure->held[I->b], A));
         NEXT;
     }
     CASE(NEWCELL) : {
@@ -683,12 +705,12 @@ dispatch:
         NEXT;
     }
     CASE(CLOSURE) : {
-        SLOW(make_closure(vm, frame, i->wide, A));
+        SLOW(make_closure(vm, frame, I->wide, A));
         NEXT;
     }
     CASE(RELEASE) : {
-        for (gr_value *v = A, *end = v + i->b; v < end; v++)
-            if (v->head > AD_BOOL) gr_release(vm, gr_take(v));
+        for (gr_value *v = A, *end = v + I->b; v < end; v++)
+            let_go(vm, v);
         NEXT;
     }
 
@@ -703,18 +725,18 @@ dispatch:
         NEXT;
     }
     CASE(POWK) : {
-        if (PLAIN(B, B) && K[i->c].num == 2) SET_NUMBER(B->num * B->num);
-        SLOW(slow_constant(vm, frame, AD_OP_POW, A, B, K[i->c], false));
+        if (PLAIN(B, B) && K[I->c].num == 2) SET_NUMBER(B->num * B->num);
+        SLOW(slow_constant(vm, frame, AD_OP_POW, A, B, K[I->c], false));
         NEXT;
     }
     CASE(RPOWK) : {
-        SLOW(slow_constant(vm, frame, AD_OP_POW, A, B, K[i->c], true));
+        SLOW(slow_constant(vm, frame, AD_OP_POW, A, B, K[I->c], true));
         NEXT;
     }
     CASE(MATMUL) : {
         gr_value v;
         SLOW(gr_matmul(vm, src_of(frame), *B, *C, &v));
-        kill_operands(vm, i, B, C);
+        kill_operands(vm, I, B, C);
         gr_replace(vm, A, v);
         NEXT;
     }
@@ -722,14 +744,14 @@ dispatch:
         if (PLAIN(B, B)) SET_NUMBER(-B->num);
         gr_value v;
         SLOW(gr_unary(vm, AD_OP_NEG, src_of(frame), *B, &v));
-        if (i->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(JOIN) : {
-        gr_value a = (i->flags & GR_KILL_B) || A == B ? gr_take(B) : gr_retain(vm, *B), v;
+        gr_value a = (I->flags & GR_KILL_B) || A == B ? gr_take(B) : gr_retain(vm, *B), v;
         SLOW(gr_join_values(vm, a, *C, &v));
-        if (i->flags & GR_KILL_C) let_go(vm, C);
+        if (I->flags & GR_KILL_C) let_go(vm, C);
         gr_replace(vm, A, v);
         NEXT;
     }
@@ -742,58 +764,58 @@ dispatch:
     CASE(NOT) : {
         gr_value v;
         SLOW(gr_unary(vm, AD_OP_NOT, src_of(frame), *B, &v));
-        if (i->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(LOGAND) : {
         gr_value v;
         SLOW(gr_logical(vm, true, src_of(frame), *B, *C, &v));
-        kill_operands(vm, i, B, C);
+        kill_operands(vm, I, B, C);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(LOGOR) : {
         gr_value v;
         SLOW(gr_logical(vm, false, src_of(frame), *B, *C, &v));
-        kill_operands(vm, i, B, C);
+        kill_operands(vm, I, B, C);
         gr_replace(vm, A, v);
         NEXT;
     }
 
     /* jumps */
     CASE(JMP) : {
-        pc += i->jump;
+        pc += I->jump;
         NEXT;
     }
     CASE(JT) : {
         if (A->head == AD_BOOL) {
-            if (A->num != 0) pc += i->jump;
+            if (A->num != 0) pc += I->jump;
             NEXT;
         }
         int truth = 0;
         SLOW((truth = gr_condition(vm, *A)) >= 0);
-        if (i->flags & GR_KILL_A) let_go(vm, A);
-        if (truth) pc += i->jump;
+        if (I->flags & GR_KILL_A) let_go(vm, A);
+        if (truth) pc += I->jump;
         NEXT;
     }
     CASE(JF) : {
         if (A->head == AD_BOOL) {
-            if (A->num == 0) pc += i->jump;
+            if (A->num == 0) pc += I->jump;
             NEXT;
         }
         int truth = 0;
         SLOW((truth = gr_condition(vm, *A)) >= 0);
-        if (i->flags & GR_KILL_A) let_go(vm, A);
-        if (!truth) pc += i->jump;
+        if (I->flags & GR_KILL_A) let_go(vm, A);
+        if (!truth) pc += I->jump;
         NEXT;
     }
     CASE(ANDJ) : {
-        if (A->head == AD_BOOL && A->num == 0) pc += i->jump;
+        if (A->head == AD_BOOL && A->num == 0) pc += I->jump;
         NEXT;
     }
     CASE(ORJ) : {
-        if (A->head == AD_BOOL && A->num != 0) pc += i->jump;
+        if (A->head == AD_BOOL && A->num != 0) pc += I->jump;
         NEXT;
     }
     TEST(EQ, ==)
@@ -803,13 +825,13 @@ dispatch:
     TEST(GE, >=)
     CASE(LOOP) : {
         POLL();
-        pc += i->jump;
+        pc += I->jump;
         NEXT;
     }
     CASE(FORPREP) : {
-        SLOW(prepare_for(vm, A));
+        if (!counts_up(A)) SLOW(prepare_for(vm, A));
         if (A[2].num > 0 ? !(A->num < A[1].num) : !(A->num > A[1].num)) {
-            pc += i->jump;
+            pc += I->jump;
         } else {
             gr_replace(vm, A + 3, *A);
         }
@@ -823,7 +845,7 @@ dispatch:
             if (A[3].head > AD_BOOL) gr_release(vm, A[3]);
             A[3].head = AD_NUMBER;
             A[3].num = next;
-            pc += i->jump;
+            pc += I->jump;
         }
         NEXT;
     }
@@ -840,15 +862,15 @@ dispatch:
 
     /* making and taking apart */
     CASE(TUPLE) : {
-        SLOW(make_list(vm, frame, false, B, i->c, A));
+        SLOW(make_list(vm, frame, false, B, I->c, A));
         NEXT;
     }
     CASE(TENSOR) : {
-        SLOW(make_list(vm, frame, true, B, i->c, A));
+        SLOW(make_list(vm, frame, true, B, I->c, A));
         NEXT;
     }
     CASE(RECORD) : {
-        SLOW(make_record(vm, &frame->proto->descriptors[i->c], B, A));
+        SLOW(make_record(vm, &frame->proto->descriptors[I->c], B, A));
         NEXT;
     }
     CASE(LIST) : {
@@ -874,7 +896,7 @@ dispatch:
         NEXT;
     }
     CASE(RECPUT) : {
-        SLOW(gr_record_set(vm, A, gr_as_string(K[i->c]), gr_take(B)));
+        SLOW(gr_record_set(vm, A, gr_as_string(K[I->c]), gr_take(B)));
         NEXT;
     }
     CASE(RECSPREAD) : {
@@ -886,28 +908,28 @@ dispatch:
         NEXT;
     }
     CASE(FORMAT) : {
-        SLOW(format_value(vm, *B, K[i->c], A));
-        if ((i->flags & GR_KILL_B) && A != B) let_go(vm, B);
+        SLOW(format_value(vm, *B, K[I->c], A));
+        if ((I->flags & GR_KILL_B) && A != B) let_go(vm, B);
         NEXT;
     }
     CASE(CONCAT) : {
-        SLOW(concat(vm, B, i->c, A));
+        SLOW(concat(vm, B, I->c, A));
         NEXT;
     }
     CASE(GETFIELD) : {
-        gr_field_cache *cache = &frame->proto->caches[i->c];
+        gr_field_cache *cache = &frame->proto->caches[I->c];
         gr_value v;
         if (GR_LIKELY(B->kind == GR_RECORD && gr_as_record(*B)->layout == cache->layout)) {
             const gr_value *field = &gr_as_record(*B)->values[cache->place];
             if (PLAIN_PAIR(A, field)) {
                 MOVE_PLAIN(A, field);
-                if (i->flags & GR_KILL_B) let_go(vm, B);
+                if (I->flags & GR_KILL_B) let_go(vm, B);
                 NEXT;
             }
-            v = gr_retain(vm, *field);
+            v = gr_hold(vm, *field);
         } else
             SLOW(gr_get_field(vm, *B, cache, src_of(frame), &v));
-        if (i->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) let_go(vm, B);
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
         else
@@ -921,16 +943,16 @@ dispatch:
                 const double *x = ad_index_at1(B->tensor, C->num);
                 if (GR_LIKELY(x != NULL)) {
                     double element = *x;
-                    kill_operands(vm, i, B, C);
+                    kill_operands(vm, I, B, C);
                     SET_NUMBER_OVER(element);
                 }
             } else if (B->kind == GR_TUPLE) {
                 const gr_tuple *t = gr_as_tuple(*B);
                 double at = C->num;
-                if (GR_LIKELY(at >= 0 && at < (double)t->count)) {
-                    size_t k = (size_t)at;
+                if (GR_LIKELY(at >= 0 && at < (double)(int64_t)t->count)) {
+                    int64_t k = (int64_t)at;
                     if (GR_LIKELY((double)k == at)) {
-                        v = gr_retain(vm, t->items[k]);
+                        v = gr_hold(vm, t->items[k]);
                         goto got_item;
                     }
                 }
@@ -938,7 +960,7 @@ dispatch:
         }
         SLOW(gr_get_item(vm, *B, *C, src_of(frame), &v));
     got_item:
-        kill_operands(vm, i, B, C);
+        kill_operands(vm, I, B, C);
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
         else
@@ -946,10 +968,10 @@ dispatch:
         NEXT;
     }
     CASE(INDEX) : {
-        const gr_descriptor *d = &frame->proto->descriptors[i->c];
+        const gr_descriptor *d = &frame->proto->descriptors[I->c];
         gr_value v;
         SLOW(gr_get_index(vm, *B, d->count, d->items, R, 0, src_of(frame), &v));
-        if (i->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
@@ -962,34 +984,45 @@ dispatch:
                 NEXT;
             }
         }
-        gr_value v = i->flags & GR_KILL_C ? gr_take(C) : gr_retain(vm, *C);
+        gr_value v = I->flags & GR_KILL_C ? gr_take(C) : gr_retain(vm, *C);
         SLOW(gr_set_item(vm, A, *B, v, src_of(frame)));
-        if (i->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) let_go(vm, B);
         NEXT;
     }
     CASE(SETPATH) : {
-        SLOW(set_path(vm, frame, frame->proto->descriptors[i->wide].targets, A));
+        const gr_target *target = frame->proto->descriptors[I->wide].targets;
+        if (A->head <= AD_BOOL && target->place.access == GR_IN_REGISTER) {
+            frame->pc = pc;
+            gr_value *to = gr_short_way(vm, R + target->place.index, target, R);
+            if (GR_LIKELY(to != NULL)) {
+                let_go(vm, to);
+                MOVE_PLAIN(to, A);
+                NEXT;
+            }
+            if (vm->raised) goto failed;
+        }
+        SLOW(set_path(vm, frame, target, A));
         NEXT;
     }
     CASE(UNPACK) : {
-        SLOW(gr_unpack(vm, *A, &frame->proto->descriptors[i->c], src_of(frame), B));
+        SLOW(gr_unpack(vm, *A, &frame->proto->descriptors[I->c], src_of(frame), B));
         let_go(vm, A);
         NEXT;
     }
     CASE(UNPACKREC) : {
-        SLOW(gr_unpack_record(vm, *A, &frame->proto->descriptors[i->c], B));
+        SLOW(gr_unpack_record(vm, *A, &frame->proto->descriptors[I->c], B));
         let_go(vm, A);
         NEXT;
     }
 
     /* calls */
     CASE(CALLG) : {
-        gr_value f = vm->globals[i->c].value;
+        gr_value f = vm->globals[I->c].value;
         if (GR_LIKELY(f.kind == GR_FUNCTION)) {
             if (gr_as_function(f)->form == GR_FORM_CLOSURE) {
                 gr_closure *closure = f.ptr;
                 gr_proto *p = closure->proto;
-                if (GR_LIKELY((p->flags & GR_PROTO_SIMPLE) && p->parameter_count == i->b &&
+                if (GR_LIKELY((p->flags & GR_PROTO_SIMPLE) && p->parameter_count == I->b &&
                               !((p->flags & GR_PROTO_ELEMENTWISE) && A[1].kind == AD_TENSOR))) {
                     POLL();
                     gr_value *args = A + 1;
@@ -1001,9 +1034,16 @@ dispatch:
                     NEXT;
                 }
             }
+            gr_function *row = f.ptr;
+            if (row->arity == I->b && row->arity == 1 && A[1].head == 0) {
+                gr_value number;
+                ad_apply1(vm->ctx, row->op, 0, A[1], &number); /* records nothing, cannot fail */
+                *A = number;
+                NEXT;
+            }
             *A = gr_retain(vm, f);
         } else {
-            SLOW(get_global(vm, i->c, A));
+            SLOW(get_global(vm, I->c, A));
         }
         goto call;
     }
@@ -1011,7 +1051,7 @@ dispatch:
         if (GR_LIKELY(A->kind == GR_FUNCTION && gr_as_function(*A)->form == GR_FORM_CLOSURE)) {
             gr_closure *closure = A->ptr;
             gr_proto *p = closure->proto;
-            if (GR_LIKELY((p->flags & GR_PROTO_SIMPLE) && p->parameter_count == i->b &&
+            if (GR_LIKELY((p->flags & GR_PROTO_SIMPLE) && p->parameter_count == I->b &&
                           !((p->flags & GR_PROTO_ELEMENTWISE) && A[1].kind == AD_TENSOR))) {
                 POLL();
                 A->head = 0;
@@ -1027,7 +1067,7 @@ dispatch:
 call: {
         POLL();
         frame->pc = pc;
-        gr_called called = gr_invoke(vm, A, i->b, NULL);
+        gr_called called = gr_invoke(vm, A, I->b, NULL);
         if (called == GR_CALL_FAILED) goto failed;
         frame = &vm->frames[vm->frame_count - 1];
         if (called == GR_CALL_ENTERED) RELOAD();
@@ -1035,7 +1075,7 @@ call: {
     }
     CASE(CALLX) : {
         POLL();
-        const gr_descriptor *d = &frame->proto->descriptors[i->wide];
+        const gr_descriptor *d = &frame->proto->descriptors[I->wide];
         frame->pc = pc;
         gr_called called = gr_invoke(vm, A, d->count, d);
         if (called == GR_CALL_FAILED) goto failed;
@@ -1047,7 +1087,7 @@ call: {
         if (A->kind == GR_ABSENT) SLOW(check_present(vm, *A));
         bool entry = frame->flags & GR_FRAME_ENTRY;
         gr_value *result = frame->result;
-        leave(vm, frame, A, i->b);
+        leave(vm, frame, A, I->b);
         if (entry) {
             *out = gr_take(result);
             return true;
@@ -1059,22 +1099,22 @@ call: {
         if (A->kind == GR_ABSENT)
             A->head = 0;
         else
-            pc += i->jump;
+            pc += I->jump;
         NEXT;
     }
     CASE(SIG) : {
-        SLOW(gr_check_signature(vm, frame->proto, &frame->proto->descriptors[i->wide], *A, R));
+        SLOW(gr_check_signature(vm, frame->proto, &frame->proto->descriptors[I->wide], *A, R));
         NEXT;
     }
 
     /* derivatives and variables that are updated */
     CASE(PARAM) : {
-        SLOW(gr_make_param(vm, frame, frame->proto->descriptors[i->wide].places, gr_take(A),
+        SLOW(gr_make_param(vm, frame, frame->proto->descriptors[I->wide].places, gr_take(A),
                            src_of(frame)));
         NEXT;
     }
     CASE(UPDATE) : {
-        SLOW(gr_update_begin(vm, frame, &frame->proto->descriptors[i->wide]));
+        SLOW(gr_update_begin(vm, frame, &frame->proto->descriptors[I->wide]));
         RELOAD();
         NEXT;
     }
@@ -1087,16 +1127,16 @@ call: {
         NEXT;
     }
     CASE(STORE) : {
-        SLOW(gr_update_store(vm, frame, &frame->proto->descriptors[i->wide], gr_take(A),
+        SLOW(gr_update_store(vm, frame, &frame->proto->descriptors[I->wide], gr_take(A),
                              src_of(frame)));
         NEXT;
     }
     CASE(PARTIAL) : {
-        SLOW(gr_partial(vm, &frame->proto->descriptors[i->wide], R, src_of(frame)));
+        SLOW(gr_partial(vm, &frame->proto->descriptors[I->wide], R, src_of(frame)));
         NEXT;
     }
     CASE(PICK) : {
-        const gr_descriptor *d = &frame->proto->descriptors[i->c];
+        const gr_descriptor *d = &frame->proto->descriptors[I->c];
         gr_value v;
         SLOW(gr_get_index(vm, *A, d->count, d->items, R, (uint32_t)B->num, src_of(frame), &v));
         gr_replace(vm, A, v);
@@ -1104,15 +1144,15 @@ call: {
     }
     CASE(PRIME) : {
         gr_value v;
-        SLOW(gr_prime(vm, *B, i->c, &v));
-        if (i->flags & GR_KILL_B) let_go(vm, B);
+        SLOW(gr_prime(vm, *B, I->c, &v));
+        if (I->flags & GR_KILL_B) let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(GRADIENT) : {
         gr_value v;
         SLOW(gr_gradient(vm, *B, &v));
-        if (i->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
@@ -1127,16 +1167,16 @@ call: {
         NEXT;
     }
     CASE(FAILPAIR) : {
-        SLOW(fail_pair(vm, A, B, i->c ? C : NULL));
+        SLOW(fail_pair(vm, A, B, I->c ? C : NULL));
         NEXT;
     }
     CASE(TEST) : {
-        SLOW(run_test(vm, *A, K[i->wide]));
+        SLOW(run_test(vm, *A, K[I->wide]));
         NEXT;
     }
     CASE(IMPORT) : {
         gr_value v;
-        SLOW(gr_import(vm, frame->proto->source, K[i->wide], &v));
+        SLOW(gr_import(vm, frame->proto->source, K[I->wide], &v));
         gr_replace(vm, A, v);
         NEXT;
     }
@@ -1145,8 +1185,8 @@ call: {
         NEXT;
     }
     CASE(ANSWER) : {
-        vm->has_answer = i->b;
-        if (i->b) gr_replace(vm, &vm->answer, gr_take(A));
+        vm->has_answer = I->b;
+        if (I->b) gr_replace(vm, &vm->answer, gr_take(A));
         NEXT;
     }
 #ifndef GR_COMPUTED_GOTO

@@ -5,6 +5,7 @@
  * failure leaves all values as they were.
  */
 #include "format.h"
+#include "heap_private.h"
 #include "structure.h"
 #include "suggest.h"
 #include "vm_state.h"
@@ -542,41 +543,40 @@ static bool set_steps(gr_vm *vm, gr_value *place, gr_step *steps, uint32_t count
     return set_last(vm, place, steps, registers, v, src);
 }
 
-/* The way through tuples and records that nobody else holds, by plain indices and fields found where
- * they were last time; NULL: it has to be gone step by step. */
-static gr_value *short_way(gr_vm *vm, gr_value *place, const gr_target *target,
-                           const gr_value *registers) {
-    for (uint32_t k = 0; k < target->step_count; k++) {
-        const gr_step *s = &target->steps[k];
-        if (s->kind == GR_STEP_FIELD) {
-            if (place->kind != GR_RECORD) return NULL;
-            gr_record *r = gr_as_record(*place);
-            if (r->object.refs != 1 || r->layout != s->field.layout) return NULL;
-            place = &r->values[s->field.place];
-            continue;
-        }
-        const gr_value *index = &registers[s->items[0].reg];
-        if (place->kind != GR_TUPLE || s->item_count != 1 || s->items[0].kind != AD_IX_AT ||
-            index->head != AD_NUMBER)
-            return NULL;
-        double at = index->num;
-        if (!(at >= 0 && at < (double)gr_as_tuple(*place)->count) || (double)(size_t)at != at)
-            return NULL;
-        gr_value *items = gr_tuple_edit(vm, place);
-        if (!items) return NULL;
-        place = &items[(size_t)at];
-    }
+static inline gr_value *own_field(gr_vm *vm, gr_value *place, const gr_step *s) {
+    if (place->kind != GR_RECORD || gr_as_record(*place)->layout != s->field.layout) return NULL;
+    gr_value *values = gr_record_own(vm, place);
+    return values ? values + s->field.place : NULL;
+}
+
+static inline gr_value *own_item(gr_vm *vm, gr_value *place, gr_value index) {
+    if (place->kind != GR_TUPLE || index.head != AD_NUMBER) return NULL;
+    int64_t count = (int64_t)gr_as_tuple(*place)->count, at;
+    if (!(index.num >= 0 && index.num < (double)count)) return NULL;
+    if ((double)(at = (int64_t)index.num) != index.num) return NULL;
+    gr_value *items = gr_tuple_own(vm, place);
+    return items ? items + at : NULL;
+}
+
+gr_value *gr_short_way(gr_vm *vm, gr_value *place, const gr_target *target,
+                       const gr_value *registers) {
+    const gr_step *s = target->steps;
+    for (const gr_step *end = s + target->step_count; place && s < end; s++)
+        place = s->kind == GR_STEP_FIELD ? own_field(vm, place, s)
+                : s->plain               ? own_item(vm, place, registers[s->reg])
+                                         : NULL;
     return place;
 }
 
 bool gr_set_path(gr_vm *vm, gr_value *place, const gr_target *target, gr_value *registers,
                  gr_value v, uint32_t src) {
-    gr_value *to = short_way(vm, place, target, registers);
+    gr_value *to = gr_short_way(vm, place, target, registers);
+    if (to) {
+        gr_replace(vm, to, v);
+        return true;
+    }
     if (gr_has_raised(vm)) return fail_with(vm, v);
-    if (!to || target->step_count == 0)
-        return set_steps(vm, place, target->steps, target->step_count, registers, v, src);
-    gr_replace(vm, to, v);
-    return true;
+    return set_steps(vm, place, target->steps, target->step_count, registers, v, src);
 }
 
 /* ---- shape signatures ------------------------------------------------------------------------- */

@@ -189,6 +189,10 @@ bool gr_get_index(gr_vm *vm, gr_value object, uint32_t n, const gr_item *items, 
                   uint32_t skip, uint32_t src, gr_value *out);
 /* *place[index] = v, which is taken. */
 bool gr_set_item(gr_vm *vm, gr_value *place, gr_value index, gr_value v, uint32_t src);
+/* The way from a variable to the end of a target, through tuples and records by plain indices and fields
+ * found where they were last time, each made the variable's own; NULL: raised, or it has to be gone step
+ * by step, which gr_set_path does where need be. */
+gr_value *gr_short_way(gr_vm *vm, gr_value *place, const gr_target *target, const gr_value *registers);
 bool gr_set_path(gr_vm *vm, gr_value *place, const gr_target *target, gr_value *registers,
                  gr_value v, uint32_t src);
 /* A range that is run through: raises where a bound (inf aside) or the step is not whole. */
