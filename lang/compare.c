@@ -8,6 +8,8 @@
 
 #include <math.h>
 
+enum { POLLED = 1 << 16 }; /* elements between two looks at the interrupt flag */
+
 typedef enum { EQUAL, SAME, CLOSE } question;
 
 typedef struct comparison {
@@ -61,7 +63,11 @@ static bool tensors(comparison *c, const ad_tensor *a, const ad_tensor *b) {
     double *copy_a, *copy_b = NULL;
     const double *pa = elements(c, a, &copy_a), *pb = pa ? elements(c, b, &copy_b) : NULL;
     bool result = pb != NULL;
-    for (int64_t i = 0; result && i < a->size; i++) result = numbers(c, pa[i], pb[i]);
+    for (int64_t i = 0; result && i < a->size; i++) {
+        result = numbers(c, pa[i], pb[i]);
+        if (i % POLLED == 0 && *ad_interrupt_flag(gr_ctx(c->vm)) && !gr_safe_point(c->vm))
+            result = !(c->raised = true);
+    }
     put_back(c, a, copy_a);
     put_back(c, b, copy_b);
     return result;

@@ -31,6 +31,7 @@ static bool raise_value(writer *w, const char *what) {
 
 static bool put_number(writer *w, double x, bool single) {
     char text[32];
+    if (*ad_interrupt_flag(gr_ctx(w->vm)) && !gr_safe_point(w->vm)) return false;
     size_t n = single ? ad_single_text((float)x, text) : ad_number_text(x, text);
     if (isfinite(x)) {
         gr_buffer_put(w->out, text, n);

@@ -242,18 +242,23 @@ ad_status ad_index_infer(ad_ctx *ctx, const ad_type *x, int n, const ad_index *i
     return s;
 }
 
+enum { POLLED = 1 << 16 }; /* elements between two looks at the interrupt flag */
+
 /* ---- packing ------------------------------------------------------------------------------ */
 
-static void fill_mask(const ad_tensor *mask, int64_t *places) {
+static ad_status fill_mask(ad_ctx *ctx, const ad_tensor *mask, int64_t *places) {
     ad_walk w;
     const int64_t *strides[] = {ad_strides(mask)};
     int64_t at = 0;
     bool more = ad_walk_begin(&w, mask->rank, mask->dims, 1, strides);
     for (; more; more = ad_walk_next(&w)) {
         const uint8_t *m = ad_element(mask, w.offset[0]);
-        for (int64_t i = 0; i < w.inner; i++, at++)
+        for (int64_t i = 0; i < w.inner; i++, at++) {
             if (m[i * w.step[0]]) *places++ = at;
+            if (at % POLLED == 0 && ad_poll(ctx)) return AD_ERR_INTERRUPT;
+        }
     }
+    return AD_OK;
 }
 
 /* The numbers are read into the room of the places, and turned into them one by one. */
@@ -302,7 +307,7 @@ static ad_status pack(draft *d, ad_index_plan **plan) {
     memcpy(ad_plan_out_steps(p), d->step, p->out_rank * sizeof(int64_t));
     memcpy(ad_plan_out_axes(p), d->from, p->out_rank * sizeof(int64_t));
     ad_status s = AD_OK;
-    if (d->is_mask) fill_mask(d->many, ad_plan_places(p));
+    if (d->is_mask) s = fill_mask(d->ctx, d->many, ad_plan_places(p));
     else if (d->many) s = fill_gather(d, ad_plan_places(p));
     if (s == AD_OK) *plan = p;
     else ad_index_plan_free(d->ctx, p);

@@ -128,6 +128,8 @@ static void close_region(region *r) {
     if (r->owned) ad_mem_put(r->ctx, r->owned, (size_t)r->plan->places * sizeof(int64_t));
 }
 
+enum { POLLED = 1 << 16 }; /* places between two looks at the interrupt flag */
+
 /* ---- visits ------------------------------------------------------------------------------- */
 
 static void *v_at(const region *r, int64_t offset) {
@@ -150,9 +152,13 @@ static ad_status visit_places(const region *r, run *f, int64_t t_offset, int64_t
     int64_t behind = 1;
     for (int i = r->after; i < p->out_rank; i++) behind *= ad_plan_out_dims(p)[i];
     if (behind == 1) {
-        f(ad_element_mut(r->t, t_offset), r->unit, r->places, v_at(r, v_offset), r->v_unit,
-          p->places);
-        return r->polls ? ad_poll(r->ctx) : AD_OK;
+        int64_t most = r->polls ? POLLED : p->places;
+        for (int64_t at = 0; at < p->places; at += most) {
+            f(ad_element_mut(r->t, t_offset), r->unit, r->places + at, v_at(r, v_offset + at * r->v_unit),
+              r->v_unit, p->places - at < most ? p->places - at : most);
+            if (r->polls && ad_poll(r->ctx) != AD_OK) return AD_ERR_INTERRUPT;
+        }
+        return AD_OK;
     }
     for (int64_t i = 0; i < p->places; i++) {
         visit_after(r, f, t_offset + r->places[i] * r->unit, v_offset + i * r->v_unit);

@@ -304,15 +304,17 @@ ad_status ad_arg_reduce(ad_ctx *ctx, bool max, const ad_tensor *x, int axis, dou
     return AD_OK;
 }
 
-static void scan_line(bool product, bool reverse, const ad_tensor *x, int64_t from, int64_t n,
-                      int64_t stride, double *out, int64_t step) {
+static ad_status scan_line(ad_ctx *ctx, bool product, bool reverse, const ad_tensor *x, int64_t from,
+                           int64_t n, int64_t stride, double *out, int64_t step) {
     double acc = product ? 1.0 : 0.0, buf;
     for (int64_t k = 0; k < n; k++) {
         int64_t i = reverse ? n - 1 - k : k;
         double v = *ad_load_run(x, from + i * stride, 1, 1, &buf);
         acc = product ? acc * v : acc + v;
         out[i * step] = acc;
+        if ((k & 0xffff) == 0xffff && ad_poll(ctx)) return AD_ERR_INTERRUPT;
     }
+    return AD_OK;
 }
 
 ad_status ad_scan(ad_ctx *ctx, bool product, bool reverse, const ad_tensor *x, int axis,
@@ -324,8 +326,9 @@ ad_status ad_scan(ad_ctx *ctx, bool product, bool reverse, const ad_tensor *x, i
     split_axes(x, 1U << axis, &kept, &line);
     for (int64_t o = 0; o < outer * inner; o++, nest_step(&kept)) {
         double *to = out + o / inner * n * inner + o % inner;
-        scan_line(product, reverse, x, kept.offset, n, ad_strides(x)[axis], to, inner);
-        if ((o & 0xff) == 0xff && ad_poll(ctx)) return AD_ERR_INTERRUPT;
+        ad_status s = scan_line(ctx, product, reverse, x, kept.offset, n, ad_strides(x)[axis], to, inner);
+        if (s == AD_OK && (o & 0xff) == 0xff) s = ad_poll(ctx);
+        if (s) return s;
     }
     return AD_OK;
 }

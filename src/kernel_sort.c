@@ -37,8 +37,10 @@ static void merge(const ad_sort_item *a, int64_t na, const ad_sort_item *b, int6
 ad_status ad_sort_items(ad_ctx *ctx, ad_sort_item *items, ad_sort_item *room, int64_t n,
                         bool descending) {
     ad_sort_item *from = items, *to = room;
-    for (int64_t i = 0; i < n; i += RUN)
+    for (int64_t i = 0; i < n; i += RUN) {
         insertion(items + i, n - i < RUN ? n - i : RUN, descending);
+        if (i % POLL_ITEMS == 0 && ad_poll(ctx)) return AD_ERR_INTERRUPT;
+    }
     for (int64_t width = RUN; width < n; width *= 2) {
         int64_t since = 0;
         for (int64_t i = 0; i < n; i += 2 * width) {

@@ -113,6 +113,15 @@ ad_tensor *ad_result_new(ad_ctx *ctx, const ad_type *type) {
     return ad_tensor_of_type(ctx, type);
 }
 
+ad_tensor *ad_result_full(ad_ctx *ctx, const ad_type *type, double x) {
+    int64_t one = 1;
+    bool number = type->rank == 0;
+    ad_tensor *t = ad_tensor_full(ctx, (ad_dtype)type->dtype, number ? 1 : type->rank,
+                                  number ? &one : type->dims, x);
+    if (t != NULL) t->asked = type->asked;
+    return t;
+}
+
 ad_status ad_result(ad_ctx *ctx, const ad_type *type, ad_tensor *t, ad_value *out) {
     if (t == NULL) return ad_failed(ctx);
     if (type->rank > 0) {

@@ -46,6 +46,8 @@ ad_tensor *ad_tensor_of(ad_ctx *ctx, ad_value v);
 ad_tensor *ad_tensor_as(ad_ctx *ctx, ad_value v, ad_dtype dtype);
 /* A fresh tensor of the type; shape [1] for a number, which ad_result turns into one. */
 ad_tensor *ad_result_new(ad_ctx *ctx, const ad_type *type);
+/* The same filled; looks at the interrupt flag. */
+ad_tensor *ad_result_full(ad_ctx *ctx, const ad_type *type, double x);
 /* Hands a tensor out as a value of the type (takes it over): a number if the rank is 0. */
 ad_status ad_result(ad_ctx *ctx, const ad_type *type, ad_tensor *t, ad_value *out);
 /* `t` in the shape of `type`, a view if possible; takes `t` over. */

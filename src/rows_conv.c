@@ -361,13 +361,9 @@ AD_RUN(ad_run_windows2d_add) {
     wide_type.dtype = AD_F64;
     ad_status s = pair(c, 1, ad_arg_int(c->args, 0, 1), 1, false, "the stride", stride);
     if (s) return s;
-    ad_tensor *w = ad_tensor_as(c->ctx, c->in[0], AD_F64), *y = ad_result_new(c->ctx, &wide_type);
+    ad_tensor *w = ad_tensor_as(c->ctx, c->in[0], AD_F64), *y = ad_result_full(c->ctx, &wide_type, 0.0);
     ad_tensor *cast = NULL;
-    s = ad_failed(c->ctx);
-    if (w != NULL && y != NULL) {
-        ad_tensor_fill(y, 0.0);
-        s = add_windows(c->ctx, y, w, stride);
-    }
+    s = w != NULL && y != NULL ? add_windows(c->ctx, y, w, stride) : ad_failed(c->ctx);
     if (s == AD_OK) cast = ad_tensor_cast(c->ctx, y, (ad_dtype)type->dtype);
     ad_tensor_release(c->ctx, w);
     ad_tensor_release(c->ctx, y);
@@ -425,9 +421,8 @@ static ad_tensor *padded_copy(ad_ctx *ctx, ad_tensor *x, const ad_type *padded, 
     int m = x->rank - 2;
     ad_type wide_type = *padded;
     wide_type.dtype = AD_F64;
-    ad_tensor *y = ad_result_new(ctx, &wide_type);
+    ad_tensor *y = ad_result_full(ctx, &wide_type, fill);
     if (y == NULL) return NULL;
-    ad_tensor_fill(y, fill);
     int64_t offset = p->padding[0] * ad_strides(y)[m] + p->padding[1] * ad_strides(y)[m + 1];
     ad_tensor *in =
         ad_tensor_view(ctx, y, x->size > 0 ? offset : 0, x->rank, x->dims, ad_strides(y), 0);

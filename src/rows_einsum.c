@@ -400,12 +400,11 @@ AD_RUN(ad_run_einsum_spread) {
     if (s) return s;
     char order[LONGEST];
     order_needed(p.term[1], p.term[1], order);
-    named to = {.t = ad_result_new(c->ctx, type)}, from = {.t = ad_tensor_of(c->ctx, c->in[0])};
+    named to = {.t = ad_result_full(c->ctx, type, 0.0)}, from = {.t = ad_tensor_of(c->ctx, c->in[0])};
     memcpy(to.letters, p.term[1], LONGEST);
     memcpy(from.letters, p.term[0], LONGEST);
     ad_tensor *a = NULL, *b = NULL;
     if (to.t != NULL && from.t != NULL) {
-        ad_tensor_fill(to.t, 0.0);
         a = arranged(c->ctx, &p, &to, order);
         b = arranged(c->ctx, &p, &from, order);
     }

@@ -314,9 +314,8 @@ AD_SHAPE(ad_shape_onehot) {
 AD_RUN(ad_run_onehot) {
     int64_t n = ad_arg_int(c->args, 0, 0), at = 0;
     ad_tensor *index = ad_tensor_as(c->ctx, c->in[0], AD_F64);
-    ad_tensor *y = index != NULL ? ad_result_new(c->ctx, type) : NULL;
+    ad_tensor *y = index != NULL ? ad_result_full(c->ctx, type, 0.0) : NULL;
     ad_status s = y != NULL ? AD_OK : ad_failed(c->ctx);
-    if (y != NULL) ad_tensor_fill(y, 0.0);
     for (int64_t i = 0; s == AD_OK && i < index->size; i++) {
         s = position(c->ctx, ((const double *)index->data)[i], n, type->rank - 1, &at);
         if (s == AD_OK) store(y, i * n + at, 1.0);
@@ -346,14 +345,19 @@ typedef struct sorting {
     bool descending;
 } sorting;
 
+enum { POLLED = 1 << 16 }; /* items between two looks at the interrupt flag */
+
 static ad_status sort_line(ad_ctx *ctx, const sorting *o, const ad_tensor *x, const ad_walk *w,
                            int64_t i, ad_sort_item *items) {
     int64_t n = x->dims[o->axis], step = ad_strides(x)[o->axis];
-    if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
-    for (int64_t k = 0; k < n; k++)
+    ad_status s = AD_OK;
+    for (int64_t k = 0; s == AD_OK && k < n; k++) {
         items[k] = (ad_sort_item){load(x, w->offset[0] + i * w->step[0] + k * step), k};
-    ad_status s = ad_sort_items(ctx, items, items + n, n, o->descending);
+        if (k % POLLED == 0) s = ad_poll(ctx);
+    }
+    if (s == AD_OK) s = ad_sort_items(ctx, items, items + n, n, o->descending);
     for (int64_t k = 0; s == AD_OK && k < o->count; k++) {
+        if (k % POLLED == 0 && ad_poll(ctx)) return AD_ERR_INTERRUPT;
         ad_tensor *some = o->keys != NULL ? o->keys : o->places;
         int64_t at = w->offset[1] + i * w->step[1] + k * ad_strides(some)[o->axis];
         if (o->keys != NULL) store(o->keys, at, items[k].key);

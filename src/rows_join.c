@@ -197,9 +197,8 @@ AD_RUN(ad_run_pad) {
     }
     if (s) return s;
     if (cut && !empty) return ad_result(c->ctx, type, region(c->ctx, x, from, len), out);
-    ad_tensor *y = ad_result_new(c->ctx, type);
+    ad_tensor *y = ad_result_full(c->ctx, type, ad_arg_num(c->args, 1, 0.0));
     if (y == NULL) return ad_failed(c->ctx);
-    ad_tensor_fill(y, ad_arg_num(c->args, 1, 0.0));
     if (!empty) s = copy_region(c->ctx, y, to, x, from, len);
     return finish(c->ctx, s, type, y, out);
 }
@@ -457,9 +456,8 @@ static ad_tensor *diagonal(ad_ctx *ctx, ad_tensor *t, int64_t k) {
 }
 
 static ad_status put_diagonal(const ad_call *c, const ad_type *type, ad_value *out) {
-    ad_tensor *y = ad_result_new(c->ctx, type);
+    ad_tensor *y = ad_result_full(c->ctx, type, 0.0);
     if (y == NULL) return ad_failed(c->ctx);
-    ad_tensor_fill(y, 0.0);
     ad_tensor *d = diagonal(c->ctx, y, ad_arg_int(c->args, 0, 0));
     ad_status s = d != NULL ? ad_tensor_fill_from(c->ctx, d, c->in[0].tensor) : ad_failed(c->ctx);
     ad_tensor_release(c->ctx, d);
@@ -518,12 +516,7 @@ AD_RULE(ad_vjp_triangle) { ad_rule_give(r, 0, ad_rule_op(r, self_of(r), 1, &r->a
 /* ---- zeros_like, ones_like ---------------------------------------------------------------- */
 
 static ad_status filled(const ad_call *c, double x, const ad_type *type, ad_value *out) {
-    int64_t one = 1;
-    bool number = type->rank == 0;
-    ad_tensor *y = ad_tensor_full(c->ctx, (ad_dtype)type->dtype, number ? 1 : type->rank,
-                                  number ? &one : type->dims, x);
-    if (y != NULL) y->asked = type->asked;
-    return ad_result(c->ctx, type, y, out);
+    return ad_result(c->ctx, type, ad_result_full(c->ctx, type, x), out);
 }
 
 AD_RUN(ad_run_zeros_like) { return filled(c, 0.0, type, out); }

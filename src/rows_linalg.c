@@ -545,7 +545,8 @@ ad_status ad_check_symmetric(ad_ctx *ctx, int64_t n, const double *a) {
     double top = 0.0;
     for (int64_t i = 0; i < n * n; i++)
         if (fabs(a[i]) > top) top = fabs(a[i]);
-    for (int64_t i = 0; i < n; i++)
+    for (int64_t i = 0; i < n; i++) {
+        if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
         for (int64_t j = 0; j < i; j++)
             if (fabs(a[i * n + j] - a[j * n + i]) > 1e-3 * top)
                 return ad_fail(
@@ -553,6 +554,7 @@ ad_status ad_check_symmetric(ad_ctx *ctx, int64_t n, const double *a) {
                     "the matrix is not symmetric: [%lld, %lld] is %g and [%lld, %lld] is %g",
                     (long long)j, (long long)i, a[j * n + i], (long long)i, (long long)j,
                     a[i * n + j]);
+    }
     return AD_OK;
 }
 
@@ -563,9 +565,11 @@ AD_RUN(ad_run_cholesky) {
     for (int64_t k = 0; s == AD_OK && k < b.count; k++) {
         double *a = matrix_of(&b, b.a, k), *y = matrix_of(&b, b.y, k);
         s = ad_check_symmetric(c->ctx, b.n, a);
-        for (int64_t i = 0; s == AD_OK && i < b.n; i++)
+        for (int64_t i = 0; s == AD_OK && i < b.n; i++) {
             for (int64_t j = 0; j < b.n; j++)
                 y[i * b.n + j] = 0.5 * (a[i * b.n + j] + a[j * b.n + i]);
+            s = ad_poll(c->ctx);
+        }
         if (s == AD_OK) s = ad_cholesky(c->ctx, b.n, y);
     }
     return batch_give(&b, s, type, out);

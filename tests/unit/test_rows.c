@@ -366,5 +366,6 @@ Test(rows, interrupts_are_no_want_of_memory) {
     for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) interrupted(pairs[i], 2, t, none);
     interrupted("reshape", 1, t, to);
     interrupted("roll", 1, t, by);
+    interrupted("pad", 1, x, by);
     interrupted("einsum", 2, t, spec);
 }
