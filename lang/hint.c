@@ -126,11 +126,18 @@ static bool try_hint(const gr_assist *assist, const gr_typed *t, size_t begin, g
     return out->size > before;
 }
 
+/* The line at the end has nothing yet: what stands above it was hinted at there. */
+static bool ends_blank(const char *text, size_t size) {
+    while (size > 0 && text[size - 1] == ' ') size--;
+    return size == 0 || text[size - 1] == '\n';
+}
+
 bool gr_shape_hint(const gr_assist *assist, const char *text, size_t size, gr_buffer *out) {
     gr_typed t;
     size_t begin;
     bool conflict = false;
-    if (gr_typed_command(text, size, &begin) || !gr_typed_scan(assist->vm, text, size, &t))
+    if (ends_blank(text, size) || gr_typed_command(text, size, &begin) ||
+        !gr_typed_scan(assist->vm, text, size, &t))
         return false;
     if (!t.string_begin && !t.in_comment && !try_hint(assist, &t, 0, out, &conflict)) {
         begin = innermost(&t);

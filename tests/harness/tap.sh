@@ -33,6 +33,14 @@ run() {
     status=$?
 }
 
+# in_terminal FOLDER SCRIPT: a script of pty/pty.c, run in a folder that is also its home.
+in_terminal() (
+    cd "$1" || exit 99
+    export HOME=$1 INPUTRC=/dev/null
+    unset NO_COLOR XDG_STATE_HOME XDG_CONFIG_HOME COLUMNS LINES
+    "$GRADUS_BUILD/tests/pty/pty" "$2"
+)
+
 # is NAME WANTED GOT
 is() {
     [ "$2" = "$3" ]

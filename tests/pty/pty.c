@@ -10,9 +10,11 @@
  *     keys TEXT              types; \r \t \e \\ \xHH, \s is a blank at the end
  *     paste … end            the lines between, as a bracketed paste
  *     see TEXT               waits until a row of the screen has TEXT
+ *     here TEXT              waits until the cursor's row has TEXT
  *     never TEXT             no row of the screen, or above it, has TEXT now
  *     screen … end           waits until the screen is these lines and nothing else
  *     tail … end             waits until the last lines of the screen are these
+ *     show FILE              writes the screen as it is now to a file
  *     cursor ROW COLUMN      waits until the cursor is there, both from 0
  *     style TEXT PARAMETERS  waits until TEXT is drawn so: "35", "-" for plain
  *     resize COLUMNS ROWS
@@ -172,6 +174,11 @@ static bool has_text(test *t, const char *text) {
     return false;
 }
 
+static bool has_text_here(test *t, const char *text) {
+    char line[LINE];
+    return strstr(terminal_row(&t->screen, t->screen.row, line), text) != NULL;
+}
+
 static bool ever_had_text(test *t, const char *text) {
     return has_text(t, text) || (t->screen.scrolled && strstr(t->screen.scrolled, text));
 }
@@ -317,6 +324,15 @@ static bool resize(test *t, const char *rest) {
     return ioctl(t->fd, TIOCSWINSZ, &size) == 0 || fail(t, "TIOCSWINSZ: %s", strerror(errno));
 }
 
+/* Takes the text over. */
+static bool put_file(test *t, const char *path, char *text) {
+    FILE *file = fopen(path, "w");
+    bool ok = file && fputs(text, file) >= 0;
+    if (file && fclose(file) != 0) ok = false;
+    free(text);
+    return ok || fail(t, "%s: %s", path, strerror(errno));
+}
+
 static bool restart(test *t) {
     if (!type_keys(t, "\\x04") || !wait_for_end(t)) return false;
     if (t->status != 0) return fail(t, "the program ended with status %d", t->status);
@@ -344,12 +360,7 @@ static bool write_file(test *t, char *path) {
         mkdir(path, 0700);
         *p = '/';
     }
-    char *text = read_block(t, false);
-    FILE *file = fopen(path, "w");
-    bool ok = file && fputs(text, file) >= 0;
-    if (file && fclose(file) != 0) ok = false;
-    free(text);
-    return ok || fail(t, "%s: %s", path, strerror(errno));
+    return put_file(t, path, read_block(t, false));
 }
 
 /* The time that all threads have run, which a busy machine does not lengthen. */
@@ -399,6 +410,8 @@ static bool run_directive(test *t, const char *word, char *rest) {
     if (strcmp(word, "paste") == 0) return paste(t);
     if (strcmp(word, "see") == 0)
         return wait_until(t, has_text, rest) || fail(t, "the screen does not show `%s`", rest);
+    if (strcmp(word, "here") == 0)
+        return wait_until(t, has_text_here, rest) || fail(t, "`%s` is not where the cursor is", rest);
     if (strcmp(word, "never") == 0)
         return !ever_had_text(t, rest) || fail(t, "the screen shows `%s`", rest);
     if (strcmp(word, "screen") == 0) return expect_block(t, is_screen, "screen");
@@ -409,6 +422,7 @@ static bool run_directive(test *t, const char *word, char *rest) {
     if (strcmp(word, "style") == 0)
         return wait_until(t, is_style, rest) || fail(t, "the style is not `%s`", rest);
     if (strcmp(word, "resize") == 0) return resize(t, rest);
+    if (strcmp(word, "show") == 0) return put_file(t, rest, whole_screen(&t->screen));
     if (strcmp(word, "cpu") == 0) return check_cpu(t, rest);
     if (strcmp(word, "again") == 0) return restart(t);
     if (strcmp(word, "exit") == 0) return expect_exit(t, rest);
