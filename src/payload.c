@@ -50,7 +50,7 @@ static char *copy_args(ad_payload *p, char *room, const ad_arg *args) {
 static char *pack_type(char *room, const ad_tensor *t) {
     int64_t *w = (int64_t *)(void *)room;
     w[0] = t->dtype | t->rank << 8 | (int64_t)t->asked << 16;
-    memcpy(w + 1, t->dims, t->rank * sizeof *w);
+    for (int i = 0; i < t->rank; i++) w[1 + i] = t->dims[i];
     return room + (1 + t->rank) * sizeof *w;
 }
 
@@ -69,7 +69,7 @@ static inline char *keep(ad_payload *p, int i, ad_value v, bool kept, char *room
     return pack_type(room, v.tensor);
 }
 
-static size_t types_size(int nin, const ad_value *in, int nout, const ad_value *out, unsigned save) {
+static AD_INLINE size_t types_size(int nin, const ad_value *in, int nout, const ad_value *out, unsigned save) {
     size_t words = 0;
     for (int i = 0; i < nin; i++)
         if (!keeps_value(save, i, nin, in[i])) words += 1 + (size_t)rank_of(in[i]);
@@ -78,17 +78,18 @@ static size_t types_size(int nin, const ad_value *in, int nout, const ad_value *
     return words * sizeof(int64_t);
 }
 
-static bool keep_operands(ad_ctx *ctx, ad_payload *p, const ad_value *in, unsigned save, char **room) {
+static AD_INLINE bool keep_operands(ad_ctx *ctx, ad_payload *p, int nin, const ad_value *in, unsigned save,
+                                    char **room) {
     bool ok = true;
-    for (int i = 0; i < p->nin; i++) {
+    for (int i = 0; i < nin; i++) {
         p->in[i] = in[i].node ? ad_operand(ctx, in[i]) : 0;
         ok = ok && (p->in[i] || !in[i].node);
-        *room = keep(p, i, in[i], keeps_value(save, i, p->nin, in[i]), *room);
+        *room = keep(p, i, in[i], keeps_value(save, i, nin, in[i]), *room);
     }
     return ok;
 }
 
-ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, const ad_value *out,
+static AD_INLINE ad_payload *payload(ad_ctx *ctx, int nin, const ad_value *in, int nout, const ad_value *out,
                            unsigned save, const ad_arg *args) {
     size_t nodes = ((size_t)nin * sizeof(uint32_t) + 7) & ~(size_t)7;
     size_t values = (size_t)(nin + nout) * sizeof(ad_value);
@@ -104,12 +105,20 @@ ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, c
     p->in = (uint32_t *)(void *)room;
     room += nodes;
     if (args) room = copy_args(p, room, args);
-    bool ok = keep_operands(ctx, p, in, save, &room);
+    bool ok = keep_operands(ctx, p, nin, in, save, &room);
     for (int i = 0; i < nout; i++)
         room = keep(p, nin + i, out[i], keeps_value(save, nin + i, nin, out[i]), room);
     if (ok) return p;
     ad_payload_free(ctx, p);
     return NULL;
+}
+
+/* The commonest sizes are known where the loops are compiled. */
+ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, const ad_value *out,
+                           unsigned save, const ad_arg *args) {
+    if (nout == 1 && !args && nin == 2) return payload(ctx, 2, in, 1, out, save, NULL);
+    if (nout == 1 && !args && nin == 1) return payload(ctx, 1, in, 1, out, save, NULL);
+    return payload(ctx, nin, in, nout, out, save, args);
 }
 
 void ad_payload_free(ad_ctx *ctx, ad_payload *p) {
