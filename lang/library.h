@@ -19,6 +19,7 @@ typedef struct gr_library {
     gr_lexicon *lexicon;
     gr_module *modules; /* all of them */
     gr_module *main, *prelude; /* the latter for prelude.name */
+    gr_module *pause;          /* names of a loop that is held up (pause.c), or NULL */
     gr_module **files;  /* of the embedded library, NULL while not run */
     uint32_t *file_of;  /* by serial of a name: file + 1 that defines it */
     uint32_t file_of_room;

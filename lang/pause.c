@@ -25,6 +25,7 @@ typedef struct mirror {
 
 typedef struct gr_pause {
     gr_module *module, *main;
+    gr_module *file; /* imported, whose code it is that is held up; or NULL */
     mirror *mirrors;
     uint32_t count, room;
     gr_report report; /* of the run that is held up */
@@ -38,11 +39,17 @@ typedef struct gr_pause {
  * for its slots, which are absent then. */
 static gr_module *pause_module(gr_vm *vm) {
     gr_module *main = vm->library->main;
-    for (gr_module *m = vm->library->modules; m; m = m->next)
-        if (m->outer == main) return m;
-    gr_module *m = gr_module_new(vm, false);
+    if (vm->library->pause) return vm->library->pause;
+    gr_module *m = vm->library->pause = gr_module_new(vm, false);
     if (m) m->outer = main;
     return m;
+}
+
+/* The module of an imported file. */
+static gr_module *file_of(gr_vm *vm, const gr_frame *f) {
+    for (gr_module *m = vm->library->modules; m; m = m->next)
+        if (m->source == f->proto->source && !m->library && m != vm->library->main) return m;
+    return NULL;
 }
 
 static uint32_t slot_of(gr_vm *vm, gr_module *m, const gr_name *name) {
@@ -267,13 +274,15 @@ static bool stop_loop(gr_vm *vm) {
 
 /* ---- a pause ---------------------------------------------------------------------------------- */
 
-/* What runs again or is differentiated from outside must not see what somebody types. */
+/* What runs again (unseen, where its time is measured) or is differentiated from outside must not see what
+ * somebody types. */
 static bool may_pause(const gr_vm *vm) {
-    return !vm->paused && !vm->kept && !vm->muted && !vm->sealed && vm->active_count <= vm->active_floor;
+    return !vm->paused && vm->write && !vm->muted && !vm->sealed && vm->active_count <= vm->active_floor;
 }
 
 static bool open_pause(gr_vm *vm, gr_pause *p) {
     *p = (gr_pause){.main = vm->library->main, .module = pause_module(vm),
+                    .file = file_of(vm, &vm->frames[user_frame(vm)]),
                     .recording = ad_is_recording(vm->ctx), .has_answer = vm->has_answer,
                     .told_count = vm->told_count};
     if (!p->module) return false;
@@ -282,6 +291,10 @@ static bool open_pause(gr_vm *vm, gr_pause *p) {
     p->report = vm->report;
     gr_report_init(&vm->report, vm->ctx);
     vm->paused = p;
+    if (p->file) {
+        p->file->outer = p->main;
+        p->module->outer = p->file;
+    }
     vm->first_frame = vm->frame_count;
     vm->library->main = p->module;
     return !p->failed;
@@ -289,6 +302,8 @@ static bool open_pause(gr_vm *vm, gr_pause *p) {
 
 static void close_pause(gr_vm *vm, gr_pause *p) {
     vm->library->main = p->main;
+    if (p->file) p->file->outer = NULL;
+    p->module->outer = p->main;
     vm->paused = NULL;
     vm->first_frame = 0;
     gr_report_clear(&vm->report);

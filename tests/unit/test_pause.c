@@ -4,6 +4,9 @@
 #include "vm.h"
 
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
 /* What is done at each pause. */
 typedef struct visit {
@@ -147,6 +150,22 @@ Test(pause, inside_train) {
                         "optimizer = sgd(lr = 0.1), quiet = true); (len(h.loss), h.interrupted)";
     VISITS(train, "(2, true)", "3; (4, 2); true",
            {.go = GR_GO_ON}, {.go = GR_GO_ON}, {.texts = {"epoch", "x.shape", "same(g, ∂E/∂p)"}, .go = GR_GO_STOP});
+}
+
+/* The names of the file that the function stands in are seen; what is new belongs to the prompt. */
+Test(pause, inside_an_imported_file) {
+    const char *folder = getenv("TMPDIR");
+    char path[4096], text[5000];
+    snprintf(path, sizeof path, "%s/gradus_pause_%ld.nn", folder ? folder : "/tmp", (long)getpid());
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    fputs("let own = 7\nfn count(n) { let k = 0; while k < n { k := k + own }; k }\n", f);
+    fclose(f);
+    snprintf(text, sizeof text, "let other = 1; import \"%s\" as nets; nets.count(20)", path);
+    VISITS(text, "21", "(7, 20, 0, 1); ", {.texts = {"(own, n, k, other)", "let fresh = 4"}, .go = GR_GO_ON}, {.go = GR_GO_ON});
+    machine_expect(&m, "fresh", "4");
+    machine_expect(&m, "own", "`own` is not defined");
+    remove(path);
 }
 
 /* What is differentiated from outside, or run again later, is not looked at. */
