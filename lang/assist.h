@@ -19,14 +19,14 @@ typedef enum gr_command_argument {
     GR_TAKES_EXPRESSION,
     GR_TAKES_NAME,
     GR_TAKES_FILE,
-    GR_TAKES_WORDS /* one of `words` */
+    GR_TAKES_WORDS /* one of `words`, and then one of its own words or an expression */
 } gr_command_argument;
 
 /* A table of these ends with a row of zeros. */
 typedef struct gr_command_row {
     const char *name; /* ":load" */
     gr_command_argument takes;
-    const char *words; /* "dtype digits", separated by blanks; or NULL */
+    const char *words; /* "ast code", separated by blanks; "nan:warn|error" has words of its own; or NULL */
 } gr_command_row;
 
 typedef struct gr_assist {

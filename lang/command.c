@@ -105,7 +105,9 @@ bool gr_run_command(gr_session *s, const char *line) {
     return true;
 }
 
-void gr_session_open(gr_session *s, gr_host *host) { *s = (gr_session){.host = host}; }
+void gr_session_open(gr_session *s, gr_host *host, gr_edit *edit) {
+    *s = (gr_session){.host = host, .edit = edit};
+}
 
 void gr_session_close(gr_session *s) {
     ad_ctx *ctx = s->host->ctx;

@@ -16,12 +16,13 @@ typedef struct gr_loaded {
 
 typedef struct gr_session {
     gr_host *host;
+    gr_edit *edit;
     gr_loaded *loaded; /* in the order of their first :load */
     uint32_t loaded_count, loaded_room;
     bool leave; /* :quit */
 } gr_session;
 
-void gr_session_open(gr_session *session, gr_host *host);
+void gr_session_open(gr_session *session, gr_host *host, gr_edit *edit);
 void gr_session_close(gr_session *session);
 
 /* For completion; ends with a row of zeros. */

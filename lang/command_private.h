@@ -12,6 +12,9 @@
 /* Writes the text, lets go of it, and reports what the last run raised. */
 void gr_command_show(const gr_session *s, gr_buffer *text);
 
+/* What completion knows of settings.def: "nan:warn|error|quiet …" */
+extern const char gr_setting_words[];
+
 /* gr_command_load and its like. */
 #define GR_COMMAND(name, takes, words, usage, help, run)                                            \
     void gr_command_##run(gr_session *s, const char *rest);

@@ -318,12 +318,35 @@ static void complete_expression(gr_vm *vm, const char *text, size_t size, size_t
 
 /* ---- commands --------------------------------------------------------------------------------- */
 
-static void complete_words(const char *words, gr_prefix p, gr_completion *c) {
-    for (const char *w = words; w && *w;) {
-        size_t n = strcspn(w, " ");
-        offer_field(w, n, p, c);
-        w += n + strspn(w + n, " ");
+/* The words of a list, between two of which stands ' ' or '|'. */
+static void complete_words(const char *words, char between, gr_prefix p, gr_completion *c) {
+    for (const char *w = words; w && *w; w++) {
+        offer_field(w, strcspn(w, " :|"), p, c);
+        w += strcspn(w, between == ' ' ? " " : " |");
+        if (*w != between) break;
     }
+}
+
+/* What may follow a word that stands before `p`: the words behind its colon, or an expression. */
+static const char *choices_of(const char *words, gr_prefix first) {
+    for (const char *w = words; w && *w; w += strcspn(w, " "), w += *w == ' ') {
+        size_t n = strcspn(w, " :");
+        if (n == first.size && w[n] == ':' && gr_begins(w, n, first)) return w + n + 1;
+    }
+    return NULL;
+}
+
+static void complete_argument(const gr_assist *assist, const gr_command_row *row, gr_prefix rest,
+                              size_t cursor, gr_completion *c) {
+    size_t word = 0, gap;
+    while (word < rest.size && rest.text[word] != ' ') word++;
+    for (gap = word; gap < rest.size && rest.text[gap] == ' ';) gap++;
+    gr_prefix second = {rest.text + gap, rest.size - gap};
+    const char *choices = choices_of(row->words, (gr_prefix){rest.text, word});
+    c->begin = cursor - (word == rest.size ? rest.size : second.size);
+    if (word == rest.size) complete_words(row->words, ' ', rest, c);
+    else if (choices) complete_words(choices, '|', second, c);
+    else complete_expression(assist->vm, second.text, second.size, cursor, c);
 }
 
 static void complete_command_name(const gr_command_row *rows, gr_prefix p, gr_completion *c) {
@@ -359,8 +382,7 @@ static void complete_command(const gr_assist *assist, const char *text, size_t b
     if (row->takes == GR_TAKES_FILE) {
         complete_files(rest, cursor, "", c);
     } else if (row->takes == GR_TAKES_WORDS) {
-        c->begin = end;
-        complete_words(row->words, rest, c);
+        complete_argument(assist, row, rest, cursor, c);
     } else {
         complete_expression(assist->vm, rest.text, rest.size, cursor, c);
     }

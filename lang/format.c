@@ -20,6 +20,7 @@ typedef struct shower {
     purpose purpose;
     const gr_spec *spec;
     unsigned width;
+    unsigned digits; /* most of a number; 0: all, and eight in a tensor */
     size_t many;    /* items of the outermost structure before the middle is left out */
     bool color;
     bool unwritable; /* EXACT: something has no source */
@@ -65,11 +66,13 @@ static bool is_word(const gr_string *s) {
 
 /* ---- single values ---------------------------------------------------------------------------- */
 
-static void put_number(gr_buffer *out, double x) {
+static void put_rounded(gr_buffer *out, double x, unsigned digits) {
     char text[32];
-    size_t n = ad_number_text(x, text);
+    size_t n = gr_number_rounded(x, digits, false, text);
     gr_buffer_put(out, text, n);
 }
+
+static void put_number(gr_buffer *out, double x) { put_rounded(out, x, 0); }
 
 static void put_range(gr_buffer *out, const gr_range *r) {
     put_number(out, r->low);
@@ -118,7 +121,7 @@ static void put_tensor(shower *s, gr_buffer *out, gr_value v, unsigned indent) {
     if (s->purpose == EXACT && (dtype == AD_F32 || ad_default_dtype(gr_ctx(s->vm)) == AD_F32) &&
         dtype != AD_BOOL8)
         gr_buffer_printf(out, "%s(", ad_dtype_name(dtype)), close = ")";
-    if (!gr_format_tensor(out, v.tensor, style, s->spec, indent, s->width) &&
+    if (!gr_format_tensor(out, v.tensor, style, s->spec, s->digits, indent, s->width) &&
         gr_is_absent(s->misfit))
         s->misfit = v;
     gr_buffer_puts(out, close);
@@ -131,7 +134,7 @@ static void put_atom(shower *s, gr_buffer *out, gr_value v, unsigned indent, int
         put_spec(s, out, v);
     } else {
         switch (v.kind) {
-        case AD_NUMBER: put_number(out, v.num); break;
+        case AD_NUMBER: put_rounded(out, v.num, s->digits); break;
         case AD_BOOL: gr_buffer_puts(out, v.num != 0 ? "true" : "false"); break;
         case GR_STRING:
             gr_format_quoted(out, gr_as_string(v)->bytes, gr_as_string(v)->length);
@@ -356,7 +359,7 @@ void gr_format_print(gr_vm *vm, gr_buffer *out, gr_value v) {
 
 void gr_format_fitted(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     shower s = {.vm = vm, .purpose = SHOWN, .width = width, .many = MANY_INSIDE,
-                .misfit = gr_absent()};
+                .digits = gr_vm_screen(vm).digits, .misfit = gr_absent()};
     put_value(&s, out, v, 0, 0, 0);
 }
 

@@ -26,7 +26,7 @@ bool gr_format_value(gr_vm *vm, gr_buffer *out, gr_value v, const char *format);
 /* As print shows it on standard output: as wide as its window, pictures in colours if it has them. */
 void gr_format_print(gr_vm *vm, gr_buffer *out, gr_value v);
 
-/* The same in so many columns, with less of a long structure. */
+/* The same in so many columns, with less of a long structure and no more digits than the echo shows. */
 void gr_format_fitted(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width);
 
 /* As the prompt shows it: strings quoted, tensors with shape and dtype, long structures one line a
@@ -85,8 +85,11 @@ typedef enum gr_tensor_style {
     GR_TENSOR_SOURCE   /* everything, all digits */
 } gr_tensor_style;
 
-/* A tensor whose first character stands in column `indent`. `spec` may be NULL. */
+/* A tensor whose first character stands in column `indent`. `spec` may be NULL; `digits` 0: eight. */
 bool gr_format_tensor(gr_buffer *out, const ad_tensor *t, gr_tensor_style style, const gr_spec *spec,
-                      unsigned indent, unsigned width);
+                      unsigned digits, unsigned indent, unsigned width);
+/* The shortest text of x rounded to so many digits, but of a whole number below 1e15 all of them. 0:
+ * no rounding. `text` has 32 bytes. */
+size_t gr_number_rounded(double x, unsigned digits, bool single, char *text);
 
 #endif

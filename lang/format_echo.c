@@ -46,14 +46,14 @@ static void echo_tensor(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     put_tensor_type(out, v.tensor);
     put_note(vm, out, v, ", ", width);
     gr_buffer_puts(out, "\n");
-    gr_format_tensor(out, v.tensor, GR_TENSOR_FITTED, NULL, 0, width);
+    gr_format_tensor(out, v.tensor, GR_TENSOR_FITTED, NULL, gr_vm_screen(vm).digits, 0, width);
 }
 
 /* A tracked number with the name of its variable, which is what a derivative would be asked of. */
 static void echo_number(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     const char *name = gr_tracked_name(vm, v);
     if (name) gr_buffer_printf(out, "%s = ", name);
-    gr_format_value(vm, out, v, NULL);
+    gr_format_fitted(vm, out, v, width);
     put_note(vm, out, v, "   ", width);
 }
 
@@ -96,6 +96,7 @@ static void put_first(gr_buffer *out, const ad_tensor *t, size_t room) {
 
 static void put_content(table *t, gr_value leaf, size_t room) {
     if (leaf.kind == AD_TENSOR) put_first(t->out, leaf.tensor, room);
+    else if (leaf.kind == AD_NUMBER) gr_format_fitted(t->vm, t->out, leaf, (unsigned)room);
     else gr_format_brief(t->vm, t->out, leaf, (unsigned)room);
 }
 

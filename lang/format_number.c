@@ -74,6 +74,15 @@ bool gr_spec_number(gr_buffer *out, const gr_spec *spec, double x, bool single) 
     return true;
 }
 
+size_t gr_number_rounded(double x, unsigned digits, bool single, char *text) {
+    char cut[64];
+    if (digits && isfinite(x) && !(x == trunc(x) && fabs(x) < 1e15)) {
+        snprintf(cut, sizeof cut, "%.*e", (int)digits - 1, x);
+        ad_number_parse(cut, strlen(cut), &x);
+    }
+    return single ? ad_single_text((float)x, text) : ad_number_text(x, text);
+}
+
 /* One character: its bytes. Text in strings is valid UTF-8; a stray byte counts alone. */
 static size_t step(const char *p, size_t left, utf8proc_int32_t *code) {
     utf8proc_ssize_t n =

@@ -23,6 +23,7 @@ typedef struct sheet {
     const gr_spec *spec;
     notation notation;
     int decimals;   /* FIXED, SCIENTIFIC */
+    unsigned digits; /* as asked for; 0: DECIMALS of them behind the point */
     bool one_line;
     bool gap_line; /* what is left out of a vector has a line of its own */
     int64_t edge[AD_MAX_RANK]; /* how many elements at each end of an axis are shown; 0: all */
@@ -94,18 +95,26 @@ static void survey_axis(sheet *s, survey *v, int axis) {
 
 static int least(int a, int b) { return a < b ? a : b; }
 
+/* Behind the point, where the largest has `before` digits more than one in front of it. */
+static int decimals_beside(const sheet *s, int before) {
+    if (!s->digits) return before > 4 ? 4 : DECIMALS - before;
+    int left = (int)s->digits - 1 - before;
+    return left > 0 ? left : 0;
+}
+
 static void choose(sheet *s) {
     survey v = {.whole = true, .smallest = INFINITY};
     survey_axis(s, &v, 0);
+    int before = v.largest >= 10 ? (int)floor(log10(v.largest)) : 0;
+    s->decimals = least(v.decimals, decimals_beside(s, before));
+    bool vanishes = s->digits && v.smallest < pow(10, -s->decimals);
     if (v.whole) {
         s->notation = WHOLE;
-    } else if (v.largest >= 1e8 || v.smallest < 1e-4) {
+    } else if (v.largest >= 1e8 || v.smallest < 1e-4 || vanishes) {
         s->notation = SCIENTIFIC;
-        s->decimals = least(v.digits, DECIMALS - 1);
+        s->decimals = least(v.digits, s->digits ? (int)s->digits - 1 : DECIMALS - 1);
     } else {
-        int before = v.largest >= 10 ? (int)floor(log10(v.largest)) : 0;
         s->notation = FIXED;
-        s->decimals = least(v.decimals, before > 4 ? 4 : DECIMALS - before);
     }
 }
 
@@ -123,14 +132,11 @@ static size_t put_scientific(const sheet *s, double x, char *text) {
 /* 0.12345679 rather than 0.1234567891234: a single line has no columns to keep, so no zeros. */
 static size_t put_alone(const sheet *s, double x, char *text) {
     survey v = {0};
+    unsigned most = s->digits ? s->digits : DECIMALS;
     size_t n = shortest(s, x, text);
     see_digits(&v, text);
-    if (v.digits < DECIMALS || x == trunc(x)) return n;
-    char cut[64];
-    snprintf(cut, sizeof cut, "%.*e", DECIMALS - 1, x);
-    double rounded;
-    ad_number_parse(cut, strlen(cut), &rounded);
-    return ad_number_text(rounded, text);
+    if (v.digits < (int)most || x == trunc(x)) return n;
+    return gr_number_rounded(x, most, false, text);
 }
 
 static size_t cell(sheet *s, double x, char *text) {
@@ -268,8 +274,9 @@ static void fit_columns(sheet *s) {
 }
 
 bool gr_format_tensor(gr_buffer *out, const ad_tensor *t, gr_tensor_style style, const gr_spec *spec,
-                      unsigned indent, unsigned width) {
-    sheet s = {.out = out, .t = t, .spec = spec, .fits = true, .indent = indent, .width = width};
+                      unsigned digits, unsigned indent, unsigned width) {
+    sheet s = {.out = out, .t = t, .spec = spec, .fits = true, .digits = digits, .indent = indent,
+               .width = width};
     if (t->size == 0 && t->rank > 1) {
         put_empty(out, t);
         return true;

@@ -16,6 +16,7 @@ typedef struct gr_host {
     bool color, color_out; /* on standard error and output */
     bool pausable;            /* loops can be held up */
     struct gr_prompt *prompt; /* while there is one */
+    unsigned digits; /* most that the echo shows of a number; 0: as many as it has */
 } gr_host;
 
 /* An interpreter as `command` wants it; interrupts go to it. `how` says where words go; its context is

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -151,6 +152,7 @@ static void look_at_screen(void *user, gr_screen *out) {
     out->width = window_width();
     out->color = host->color_out;
     out->ascii = is_ascii_terminal();
+    out->digits = host->digits;
 }
 
 void gr_host_report(const gr_host *host) {
@@ -328,6 +330,12 @@ static void *run_thread(void *argument) {
     return NULL;
 }
 
+/* What `ulimit -v` allows: most of it is for values. */
+static size_t address_space(void) {
+    struct rlimit limit;
+    return getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY ? limit.rlim_cur : SIZE_MAX;
+}
+
 /* Signals go to the interpreter's thread, whose reads and waits they interrupt. */
 static bool start_thread(pthread_t *thread, job *j) {
     sigset_t interrupts, before;
@@ -340,6 +348,7 @@ static bool start_thread(pthread_t *thread, job *j) {
     sigaddset(&interrupts, SIGALRM);
     for (size_t i = 0; !started && i < sizeof stack_sizes / sizeof *stack_sizes; i++) {
         j->stack = stack_sizes[i];
+        if (i + 1 < sizeof stack_sizes / sizeof *stack_sizes && j->stack > address_space() / 4) continue;
         if (pthread_attr_init(&attributes) != 0) return false;
         started = pthread_attr_setstacksize(&attributes, j->stack) == 0 &&
                   pthread_create(thread, &attributes, run_thread, j) == 0;

@@ -139,7 +139,7 @@ int gr_repl(gr_host *host) {
     p.assist = (gr_assist){.vm = host->vm, .commands = gr_command_rows};
     p.edit = gr_host_editor(host, &p.assist, p.terminal);
     if (!p.edit) return 1;
-    gr_session_open(&p.session, host);
+    gr_session_open(&p.session, host, p.edit);
     host->prompt = &p;
     gr_buffer_init(&p.statement, host->ctx);
     if (p.terminal) {

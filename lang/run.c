@@ -139,8 +139,11 @@ gr_status gr_run_prepared(gr_vm *vm, gr_proto *p, unsigned flags) {
     gr_pause_sync(vm);
     gr_status status = status_of(vm);
     if (status != GR_OK) forget_declared(vm);
+    gr_relieve(vm);
     return status;
 }
+
+enum { RESERVE = 1 << 20 };
 
 static gr_status run_tree(gr_vm *vm, gr_ast *ast, unsigned flags) {
     gr_proto *p = gr_compile(vm, vm->library->main, ast, compile_flags(flags));
@@ -149,7 +152,10 @@ static gr_status run_tree(gr_vm *vm, gr_ast *ast, unsigned flags) {
         forget_declared(vm);
         return GR_FAILED;
     }
+    /* what a statement may not take is left for reading the next one: `t = ()` frees the rest */
+    if (flags & GR_RUN_PROMPT) ad_mem_reserve(vm->ctx, RESERVE);
     gr_status status = gr_run_prepared(vm, p, flags);
+    if (flags & GR_RUN_PROMPT) ad_mem_reserve(vm->ctx, 0);
     gr_keep_top(vm, p);
     return status;
 }

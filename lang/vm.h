@@ -111,6 +111,7 @@ typedef struct gr_screen {
     unsigned width; /* columns */
     bool color;     /* of standard output */
     bool ascii;     /* nothing but ASCII can be shown */
+    unsigned digits; /* most that the echo shows of a number; 0: as many as it has */
 } gr_screen;
 
 /* How a pause ends. */

@@ -190,7 +190,9 @@ bool gr_core_failed(gr_vm *vm, const gr_call *call) {
 }
 
 void gr_raise_memory(gr_vm *vm) {
-    gr_raise(vm, GR_E_out_of_memory, "there is not enough memory");
+    size_t limit = ad_memory_limit(vm->ctx);
+    gr_diagnostic *d = gr_raise(vm, GR_E_out_of_memory, "there is not enough memory");
+    if (limit) gr_diag_help(d, "the limit is %.0f MB", (double)limit / 1e6);
     vm->raised = true;
 }
 
@@ -204,11 +206,17 @@ bool gr_interrupted(gr_vm *vm) {
     return true;
 }
 
+void gr_relieve(gr_vm *vm) {
+    const gr_diagnostic *d = vm->report.last;
+    if (vm->report.out_of_memory || (d && d->id == GR_E_out_of_memory)) ad_collect(vm->ctx, true);
+}
+
 bool gr_catch(gr_vm *vm, gr_buffer *message) {
     if (vm->interrupted || vm->exiting || !vm->raised) return false;
     const gr_diagnostic *d = vm->report.first;
     while (d && d->severity != GR_SEVERITY_ERROR) d = d->next;
     gr_buffer_puts(message, d ? d->message : "there is not enough memory");
+    gr_relieve(vm);
     gr_report_clear(&vm->report);
     vm->raised = false;
     return true;

@@ -78,7 +78,11 @@ ad_ctx *ad_new(const ad_config *config);
 void ad_free(ad_ctx *ctx);
 const ad_error *ad_last_error(const ad_ctx *ctx);
 const char *ad_status_name(ad_status status);
-ad_dtype ad_default_dtype(const ad_ctx *ctx); /* of constructors, as configured */
+ad_dtype ad_default_dtype(const ad_ctx *ctx); /* of constructors */
+size_t ad_memory_limit(const ad_ctx *ctx);
+/* Both as configured, until they are changed here. A limit below what is in use stops the next request. */
+void ad_set_default_dtype(ad_ctx *ctx, ad_dtype dtype);
+void ad_set_memory_limit(ad_ctx *ctx, size_t bytes);
 
 /* Set from a signal handler or another thread; whoever sees it returns AD_ERR_INTERRUPT soon, within
  * milliseconds. The one who handled the interrupt clears it. */
@@ -93,6 +97,9 @@ void ad_mem_put(ad_ctx *ctx, void *block, size_t bytes);
 void ad_mem_discard(ad_ctx *ctx, void *block, size_t bytes);
 /* Gives pooled memory back to the system (at an idle prompt). */
 void ad_mem_trim(ad_ctx *ctx);
+/* Sets so many bytes aside, or half or a quarter of them, where there are no more; 0 gives them back. So
+ * that a program that took all there was leaves something to tell it, and to mend it. */
+void ad_mem_reserve(ad_ctx *ctx, size_t bytes);
 typedef struct ad_mem_stats {
     size_t in_use, pooled, peak; /* bytes */
     uint64_t system_calls;       /* how often the allocator hook was asked for memory */

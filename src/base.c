@@ -91,6 +91,11 @@ ad_dtype ad_default_dtype(const ad_ctx *ctx) {
     return ctx->config.dtype == AD_F32 ? AD_F32 : AD_F64;
 }
 
+void ad_set_default_dtype(ad_ctx *ctx, ad_dtype dtype) { ctx->config.dtype = dtype; }
+
+size_t ad_memory_limit(const ad_ctx *ctx) { return ctx->config.memory_limit; }
+void ad_set_memory_limit(ad_ctx *ctx, size_t bytes) { ctx->config.memory_limit = bytes; }
+
 const ad_error *ad_last_error(const ad_ctx *ctx) { return &ctx->error; }
 
 const char *ad_status_name(ad_status status) {

@@ -424,4 +424,5 @@ void ad_collect(ad_ctx *ctx, bool force) {
     t->recorded += t->since;
     t->since = t->bytes_since = 0;
     t->collections++;
+    if (force) ad_tape_trim(ctx);
 }

@@ -2,8 +2,9 @@
 /* pool.c - sized blocks without asking the system. Sizes fall into classes, four to each power of
  * two.
  *
- *   small   carved from chunks (64 KB first, then doubling up to 2 MB) that stay until the end;
- *           what is free hangs in one list a class, linked through the blocks themselves
+ *   small   carved from chunks (64 KB first, then doubling up to 2 MB), which go back to the system
+ *           when it is short of memory and all of their blocks are free; what is free hangs in one
+ *           list a class, linked through the blocks themselves
  *   large   one allocation each with a header in front; what is free hangs in a list of its class
  *           and in a ring by age, from which the oldest go back to the system when much lies idle
  *
@@ -12,6 +13,7 @@
 #include "pool.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 enum {
@@ -28,6 +30,7 @@ static const size_t IDLE_KEEP = (size_t)256 << 20;
 typedef struct chunk {
     struct chunk *next;
     size_t bytes;
+    size_t carved, free; /* of the runs in it; free: while chunks are looked through */
 } chunk;
 
 /* In front of a large block; ALIGN bytes. `older` and `newer` link a ring of the used or of the
@@ -53,6 +56,9 @@ struct ad_pools {
     chunk *chunks;
     char *rest, *rest_end; /* of the newest chunk */
     size_t next_chunk;
+    size_t sifted;     /* what lay free, but scattered, since chunks were looked through */
+    void *reserve;
+    size_t reserved;
     large used, free; /* rings: the heads */
     large *class_free[CLASSES];
 };
@@ -89,9 +95,18 @@ static void *try_system(ad_ctx *ctx, size_t bytes) {
     return block;
 }
 
+static size_t lies_free(const struct ad_pools *p) { return p->system - p->in_use - p->reserved; }
+
+/* Has so much become free since the last look that another one can find the room? */
+static bool may_find(struct ad_pools *p, size_t bytes) {
+    size_t free = lies_free(p);
+    if (free < p->sifted) p->sifted = free;
+    return p->idle > 0 || free - p->sifted >= bytes;
+}
+
 static void *from_system(ad_ctx *ctx, size_t bytes) {
     void *block = try_system(ctx, bytes);
-    if (block || ctx->pools->idle == 0) return block;
+    if (block || !may_find(ctx->pools, bytes)) return block;
     ad_mem_trim(ctx);
     return try_system(ctx, bytes);
 }
@@ -112,6 +127,7 @@ static bool add_chunk(ad_ctx *ctx, size_t need) {
     if (!c) return false;
     c->next = p->chunks;
     c->bytes = bytes;
+    c->carved = 0;
     p->chunks = c;
     uintptr_t start = ((uintptr_t)(c + 1) + ALIGN - 1) & ~(uintptr_t)(ALIGN - 1);
     p->rest = (char *)start;
@@ -134,6 +150,7 @@ static bool carve(ad_ctx *ctx, unsigned c) {
     if (run > rest) run = rest / size * size;
     p->small[c].fresh = p->rest;
     p->small[c].end = p->rest + run;
+    p->chunks->carved += run;
     /* the next run begins aligned whatever its class */
     size_t step = (run + ALIGN - 1) & ~(size_t)(ALIGN - 1);
     p->rest += step < rest ? step : rest;
@@ -151,6 +168,102 @@ static void *get_fresh(ad_ctx *ctx, unsigned c, size_t bytes) {
     AD_UNPOISON(block, bytes);
     count_use(ctx->pools, class_size(c));
     return block;
+}
+
+/* ---- chunks without use ------------------------------------------------------------------------ */
+
+/* Chunks in the order of their addresses. */
+typedef struct atlas {
+    chunk **at;
+    size_t count;
+} atlas;
+
+static int by_address(const void *a, const void *b) {
+    uintptr_t x = (uintptr_t)*(chunk *const *)a, y = (uintptr_t)*(chunk *const *)b;
+    return (x > y) - (x < y);
+}
+
+static chunk *chunk_of(const atlas *a, const void *block) {
+    size_t low = 0, high = a->count;
+    while (high - low > 1) {
+        size_t mid = low + (high - low) / 2;
+        if ((uintptr_t)a->at[mid] <= (uintptr_t)block) low = mid;
+        else high = mid;
+    }
+    return a->at[low];
+}
+
+static void *next_free(void *block) {
+    AD_UNPOISON(block, sizeof(void *));
+    void *next = *(void **)block;
+    AD_POISON(block, sizeof(void *));
+    return next;
+}
+
+static void link_next(void *block, void *next) {
+    AD_UNPOISON(block, sizeof(void *));
+    *(void **)block = next;
+    AD_POISON(block, sizeof(void *));
+}
+
+static void count_free(struct ad_pools *p, const atlas *a) {
+    for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+        const small_class *s = &p->small[c];
+        for (void *b = s->free; b; b = next_free(b)) chunk_of(a, b)->free += class_size(c);
+        if (s->fresh < s->end) chunk_of(a, s->fresh)->free += (size_t)(s->end - s->fresh);
+    }
+}
+
+static bool is_unused(const chunk *c) { return c->free == c->carved; }
+
+/* Forgets the free blocks of the chunks that go. */
+static void drop_free(struct ad_pools *p, const atlas *a) {
+    for (unsigned c = 0; c < SMALL_CLASSES; c++) {
+        small_class *s = &p->small[c];
+        void *kept = NULL;
+        for (void *b = s->free, *next; b; b = next) {
+            next = next_free(b);
+            if (is_unused(chunk_of(a, b))) continue;
+            link_next(b, kept);
+            kept = b;
+        }
+        s->free = kept;
+        if (s->fresh < s->end && is_unused(chunk_of(a, s->fresh))) s->fresh = s->end = NULL;
+    }
+}
+
+static void drop_chunks(ad_ctx *ctx) {
+    struct ad_pools *p = ctx->pools;
+    if (p->chunks && is_unused(p->chunks)) p->rest = p->rest_end = NULL;
+    for (chunk **at = &p->chunks; *at;) {
+        chunk *c = *at;
+        if (!is_unused(c)) {
+            at = &c->next;
+            continue;
+        }
+        *at = c->next;
+        AD_UNPOISON(c, c->bytes);
+        to_system(ctx, c, c->bytes);
+    }
+}
+
+/* Looks through all that is free: for when memory is short, not for every day. */
+static void give_back_chunks(ad_ctx *ctx) {
+    struct ad_pools *p = ctx->pools;
+    atlas a = {0};
+    size_t count = 0;
+    for (const chunk *c = p->chunks; c; c = c->next) count++;
+    size_t bytes = count * sizeof(chunk *);
+    if (!count || !(a.at = ad_system_get(&ctx->config, bytes))) return;
+    for (chunk *c = p->chunks; c; c = c->next) {
+        c->free = 0;
+        a.at[a.count++] = c;
+    }
+    qsort(a.at, a.count, sizeof(chunk *), by_address);
+    count_free(p, &a);
+    drop_free(p, &a);
+    drop_chunks(ctx);
+    ad_system_put(&ctx->config, a.at, bytes);
 }
 
 /* ---- large blocks ------------------------------------------------------------------------- */
@@ -307,6 +420,17 @@ void *ad_mem_resize(ad_ctx *ctx, void *block, size_t old_bytes, size_t new_bytes
 void ad_mem_trim(ad_ctx *ctx) {
     give_back(ctx, 0);
     ctx->pools->habit = ctx->pools->in_use;
+    if (lies_free(ctx->pools) > ctx->pools->sifted) give_back_chunks(ctx);
+    ctx->pools->sifted = lies_free(ctx->pools);
+}
+
+void ad_mem_reserve(ad_ctx *ctx, size_t bytes) {
+    struct ad_pools *p = ctx->pools;
+    if (p->reserve) to_system(ctx, p->reserve, p->reserved);
+    p->reserve = NULL;
+    p->reserved = 0;
+    for (; bytes >= ALIGN && !p->reserve; bytes /= 2)
+        if ((p->reserve = try_system(ctx, bytes))) p->reserved = bytes;
 }
 
 size_t ad_mem_watch(ad_ctx *ctx, size_t peak) {
@@ -319,7 +443,7 @@ size_t ad_mem_watch(ad_ctx *ctx, size_t peak) {
 
 ad_mem_stats ad_mem_statistics(const ad_ctx *ctx) {
     const struct ad_pools *p = ctx->pools;
-    return (ad_mem_stats){p->in_use, p->system - p->in_use, p->peak, p->calls};
+    return (ad_mem_stats){p->in_use, lies_free(p), p->peak, p->calls};
 }
 
 ad_status ad_pools_open(ad_ctx *ctx) {
@@ -346,6 +470,7 @@ static void tell_leaks(const struct ad_pools *p) {
 void ad_pools_close(ad_ctx *ctx) {
     struct ad_pools *p = ctx->pools;
     if (!p) return;
+    ad_mem_reserve(ctx, 0);
     tell_leaks(p);
     give_back(ctx, 0);
     while (p->used.newer != &p->used) {

@@ -91,6 +91,8 @@ static bool grow(ad_ctx *ctx, void *array, uint32_t *room, uint32_t need, size_t
     return true;
 }
 
+#define NO_ID UINT32_MAX /* of a spare segment, while chunks are looked through */
+
 static ad_segment *carve(ad_ctx *ctx) {
     ad_tape *t = ctx->tape;
     if (!grow(ctx, &t->chunks, &t->chunk_room, t->chunk_count + 1, sizeof(void *))) return NULL;
@@ -160,6 +162,30 @@ void ad_segment_drop(ad_ctx *ctx, ad_segment *s, bool free_id) {
     s->next = t->spare;
     t->spare = s;
     t->segments--;
+}
+
+/* True: the chunk holds nothing but spare segments, or these are listed again. */
+static bool is_spare(ad_tape *t, ad_segment *chunk) {
+    int spare = 0;
+    for (int i = 0; i < SEGS_PER_CHUNK; i++) spare += chunk[i].id == NO_ID;
+    for (int i = 0; i < SEGS_PER_CHUNK && spare < SEGS_PER_CHUNK; i++) {
+        if (chunk[i].id != NO_ID) continue;
+        chunk[i].next = t->spare;
+        t->spare = &chunk[i];
+    }
+    return spare == SEGS_PER_CHUNK;
+}
+
+void ad_tape_trim(ad_ctx *ctx) {
+    ad_tape *t = ctx->tape;
+    uint32_t kept = 0;
+    for (ad_segment *s = t->spare; s; s = s->next) s->id = NO_ID;
+    t->spare = NULL;
+    for (uint32_t i = 0; i < t->chunk_count; i++) {
+        if (is_spare(t, t->chunks[i])) ad_mem_put(ctx, t->chunks[i], SEGS_PER_CHUNK * sizeof(ad_segment));
+        else t->chunks[kept++] = t->chunks[i];
+    }
+    t->chunk_count = kept;
 }
 
 tape_entry *ad_push_slow(ad_ctx *ctx, uint32_t *node) {

@@ -238,6 +238,8 @@ void ad_sets_close(ad_ctx *ctx);
 void ad_sweeps_close(ad_ctx *ctx);
 void ad_id_free(ad_tape *t, uint32_t id);
 void ad_segment_drop(ad_ctx *ctx, ad_segment *s, bool free_id);
+/* Gives back what consists of spare segments only. */
+void ad_tape_trim(ad_ctx *ctx);
 
 /* maps */
 uint32_t ad_map_get(const ad_map *m, uint64_t key); /* 0 if absent */

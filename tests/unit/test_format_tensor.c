@@ -17,7 +17,7 @@ static void expect(ad_dtype dtype, int rank, const int64_t *dims, const double *
     gr_buffer_init(&out, ctx);
     ad_tensor *t = ad_tensor_from(ctx, dtype, rank, dims, x);
     cr_assert_not_null(t);
-    cr_expect(gr_format_tensor(&out, t, style, NULL, 0, 80));
+    cr_expect(gr_format_tensor(&out, t, style, NULL, 0, 0, 80));
     cr_expect_str_eq(out.text, want, "%s", out.text);
     ad_tensor_release(ctx, t);
     gr_buffer_free(&out);
@@ -78,7 +78,7 @@ Test(format_tensor, long_vectors_are_broken) {
     gr_buffer out;
     gr_buffer_init(&out, ctx);
     ad_tensor *t = ad_tensor_from(ctx, AD_F64, 1, &n, x);
-    gr_format_tensor(&out, t, GR_TENSOR_ALIGNED, NULL, 4, 40);
+    gr_format_tensor(&out, t, GR_TENSOR_ALIGNED, NULL, 0, 4, 40);
     size_t column = 4;
     for (size_t i = 0; i < out.size; i++) {
         column = out.text[i] == '\n' ? 0 : column + 1;

@@ -192,3 +192,36 @@ Test(pool, poisons_what_is_free) {
     ad_free(ctx);
 }
 #endif
+
+/* Chunks whose blocks are all free are room for a large block; blocks that stay are left alone. */
+Test(pool, gives_chunks_back_when_memory_is_short) {
+    enum { COUNT = 60000, SIZE = 200, KEPT = 512 };
+    ad_ctx *ctx = ad_new(&(ad_config){.memory_limit = 20 * MB});
+    static unsigned char *block[COUNT], *kept[KEPT];
+    for (int k = 0; k < KEPT; k++) memset(kept[k] = ad_mem_get(ctx, SIZE), k & 255, SIZE);
+    for (int k = 0; k < COUNT; k++) block[k] = ad_mem_get(ctx, SIZE);
+    cr_assert_not_null(block[COUNT - 1]);
+    cr_expect_null(ad_mem_get(ctx, 8 * MB));
+    for (int k = 0; k < COUNT; k++) ad_mem_put(ctx, block[k], SIZE);
+    void *large = ad_mem_get(ctx, 8 * MB);
+    cr_expect_not_null(large);
+    ad_mem_put(ctx, large, 8 * MB);
+    for (int k = 0; k < COUNT / 2; k++) memset(block[k] = ad_mem_get(ctx, SIZE), 255, SIZE);
+    for (int k = 0; k < KEPT; k++) expect_filled(kept[k], SIZE, (unsigned char)k);
+    for (int k = 0; k < COUNT / 2; k++) expect_filled(block[k], SIZE, 255);
+    ad_free(ctx);
+}
+
+Test(pool, sets_a_reserve_aside) {
+    ad_ctx *ctx = ad_new(&(ad_config){.memory_limit = 4 * MB});
+    ad_mem_reserve(ctx, MB);
+    while (ad_mem_get(ctx, 1000)) {}
+    while (ad_mem_get(ctx, 16)) {}
+    ad_mem_reserve(ctx, 0);
+    cr_expect_not_null(ad_mem_get(ctx, 500000));
+    ad_mem_reserve(ctx, 120 * MB);
+    ad_mem_stats s = ad_mem_statistics(ctx);
+    cr_expect_leq(s.in_use + s.pooled, 8u * MB);
+    cr_expect_not_null(ad_mem_get(ctx, 16));
+    ad_free(ctx);
+}
