@@ -22,6 +22,12 @@ static bool take_buffer(gr_vm *vm, gr_call *call, gr_buffer *text) {
 /* str(...xs): as print shows them, joined. */
 static bool gr_b_str(gr_vm *vm, gr_call *call) {
     gr_buffer text;
+    if (call->rest_count == 1 && call->rest[0].head == AD_NUMBER) { /* the usual case, without a buffer */
+        char digits[32];
+        ad_number_text(call->rest[0].num, digits);
+        call->result = gr_string_text(vm, digits);
+        return !gr_failed(call->result);
+    }
     gr_buffer_init(&text, gr_ctx(vm));
     for (uint32_t k = 0; k < call->rest_count; k++)
         if (!gr_format_value(vm, &text, call->rest[k], NULL)) {

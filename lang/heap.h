@@ -46,7 +46,10 @@ int64_t gr_string_chars(gr_string *s);
 size_t gr_string_offset(gr_string *s, int64_t index);
 /* A window; positions in bytes. */
 gr_value gr_string_slice(gr_vm *vm, gr_value s, size_t from, size_t to);
-uint32_t gr_string_hash(gr_string *s); /* never 0 */
+uint32_t gr_string_hash_now(gr_string *s);
+static inline uint32_t gr_string_hash(gr_string *s) { /* never 0 */
+    return s->hash ? s->hash : gr_string_hash_now(s);
+}
 bool gr_string_equal(gr_string *a, gr_string *b);
 bool gr_string_is(gr_value v, const char *text);
 /* The one string of a name; borrowed, lives as long as the vm. NULL: memory is out. */

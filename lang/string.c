@@ -181,10 +181,7 @@ static uint32_t hash_bytes(const char *bytes, size_t length) {
     return (uint32_t)h ? (uint32_t)h : 1;
 }
 
-uint32_t gr_string_hash(gr_string *s) {
-    if (!s->hash) s->hash = hash_bytes(s->bytes, s->length);
-    return s->hash;
-}
+uint32_t gr_string_hash_now(gr_string *s) { return s->hash = hash_bytes(s->bytes, s->length); }
 
 bool gr_string_equal(gr_string *a, gr_string *b) {
     if (a == b) return true;

@@ -854,6 +854,18 @@ dispatch:
         NEXT;
     }
     CASE(NEXT) : {
+        if (A->kind == GR_TUPLE) {
+            const gr_tuple *t = gr_as_tuple(*A);
+            int64_t at = (int64_t)A[1].num;
+            if (at < (int64_t)t->count) {
+                A[1].num += 1;
+                gr_value v = gr_hold(vm, t->items[at]);
+                let_go(vm, B);
+                *B = v;
+                pc++;
+            }
+            NEXT;
+        }
         int more = 0;
         SLOW((more = gr_iteration_next(vm, A, B, src_of(frame))) >= 0);
         pc += more;
@@ -956,6 +968,12 @@ dispatch:
                         goto got_item;
                     }
                 }
+            }
+        } else if (B->kind == GR_RECORD && C->kind == GR_STRING) {
+            const gr_value *field = gr_record_find(vm, *B, gr_as_string(*C));
+            if (GR_LIKELY(field != NULL)) {
+                v = gr_hold(vm, *field);
+                goto got_item;
             }
         }
         SLOW(gr_get_item(vm, *B, *C, src_of(frame), &v));

@@ -371,7 +371,7 @@ static bool run_native(gr_vm *vm, gr_function *f, gr_call *call) {
 
 /* Lets go of the function, which stands in `base`, and of the arguments. */
 static gr_called fail_native(gr_vm *vm, gr_value *base, uint32_t count, gr_value *args) {
-    for (uint32_t i = 0; i < count; i++) gr_release(vm, args[i]);
+    for (uint32_t i = 0; i < count; i++) gr_release(vm, gr_take(&args[i]));
     gr_release(vm, gr_take(base));
     return GR_CALL_FAILED;
 }
@@ -379,14 +379,16 @@ static gr_called fail_native(gr_vm *vm, gr_value *base, uint32_t count, gr_value
 static gr_called with_arguments(gr_vm *vm, gr_value *base, const gr_native_signature *sig,
                                 gr_value *args, gr_value *rest, uint32_t rest_count) {
     gr_function *f = gr_as_function(*base);
-    gr_call call = {.name = gr_function_name(*base),
+    const char *name = f->form == GR_FORM_NATIVE ? ((gr_native_function *)f)->row->name
+                                                 : gr_function_name(*base);
+    gr_call call = {.name = name,
                     .args = args,
                     .count = sig->count,
                     .positional = sig->positional,
                     .rest = rest,
                     .rest_count = rest_count,
                     .result = gr_nil(),
-                    .bound = gr_function_held(f),
+                    .bound = ((gr_native_function *)f)->held,
                     .bound_count = f->held_count,
                     .src = gr_current_src(vm),
                     .op = f->op,
@@ -395,9 +397,21 @@ static gr_called with_arguments(gr_vm *vm, gr_value *base, const gr_native_signa
         gr_release(vm, call.result); /* what was half done */
         return fail_native(vm, base, sig->count, args);
     }
-    for (uint32_t i = 0; i < sig->count; i++) gr_release(vm, args[i]);
-    gr_replace(vm, base, call.result);
+    for (uint32_t i = 0; i < sig->count; i++) gr_release(vm, gr_take(&args[i]));
+    gr_value result = {.head = call.result.head}; /* in two words, as it was written a moment ago */
+    result.num = call.result.num;
+    gr_replace(vm, base, result);
     return GR_CALL_DONE;
+}
+
+/* All arguments are given by position, and what is left over goes to the rest: they stay where they are. */
+static gr_called call_in_place(gr_vm *vm, gr_value *base, uint32_t argc,
+                               const gr_native_signature *sig) {
+    gr_value *rest = base + 1 + sig->count;
+    uint32_t rest_count = argc - sig->count;
+    gr_called called = with_arguments(vm, base, sig, base + 1, rest, rest_count);
+    for (uint32_t i = 0; i < rest_count; i++) gr_release(vm, gr_take(&rest[i]));
+    return called;
 }
 
 /* With names, spread or a rest, or too few or too many arguments. */
@@ -414,18 +428,27 @@ static gr_called call_gathered(gr_vm *vm, gr_value *base, uint32_t argc, const g
     return called;
 }
 
-static gr_called call_native(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
-    const gr_native_signature *sig = gr_native_signature_of(vm, gr_as_function(*base));
-    if (!sig || sig->count > GR_MAX_PARAMETERS) {
-        for (uint32_t i = 1; i <= argc; i++) gr_release(vm, gr_take(&base[i]));
-        return fail_native(vm, base, 0, NULL);
-    }
-    if (d || argc < sig->required || argc > sig->positional)
-        return call_gathered(vm, base, argc, d, sig);
+/* By position, without those at the end that are not required. */
+static gr_called call_shortened(gr_vm *vm, gr_value *base, uint32_t argc,
+                                const gr_native_signature *sig) {
     gr_value args[GR_MAX_PARAMETERS];
     for (uint32_t i = 0; i < sig->count; i++)
         args[i] = i < argc ? gr_take(&base[i + 1]) : gr_absent();
     return with_arguments(vm, base, sig, args, NULL, 0);
+}
+
+static gr_called call_native(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
+    const gr_native_signature *sig = gr_as_function(*base)->signature;
+    if (!sig) sig = gr_native_signature_of(vm, gr_as_function(*base));
+    if (!sig || sig->count > GR_MAX_PARAMETERS) {
+        for (uint32_t i = 1; i <= argc; i++) gr_release(vm, gr_take(&base[i]));
+        return fail_native(vm, base, 0, NULL);
+    }
+    if (!d && sig->count == sig->positional && (sig->rest ? argc >= sig->count : argc == sig->count))
+        return call_in_place(vm, base, argc, sig);
+    if (d || argc < sig->required || argc > sig->positional)
+        return call_gathered(vm, base, argc, d, sig);
+    return call_shortened(vm, base, argc, sig);
 }
 
 /* An elementwise row of the op table, of one or two numbers. */

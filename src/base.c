@@ -46,6 +46,14 @@ void ad_system_put(const ad_config *config, void *block, size_t bytes) {
     else plain_release(block, bytes);
 }
 
+void ad_system_expect(const ad_config *config, void *block, size_t bytes) {
+#ifdef MADV_POPULATE_WRITE
+    if (!config->allocate && bytes >= MAP_FROM) madvise(block, bytes, MADV_POPULATE_WRITE);
+#else
+    (void)config, (void)block, (void)bytes;
+#endif
+}
+
 /* ---- life --------------------------------------------------------------------------------- */
 
 static bool open_rooms(ad_ctx *ctx) {

@@ -125,6 +125,7 @@ static bool add_chunk(ad_ctx *ctx, size_t need) {
     chunk *c = from_system(ctx, bytes);
     if (!c && bytes > need + head) c = from_system(ctx, bytes = need + head);
     if (!c) return false;
+    if (bytes == LAST_CHUNK) ad_system_expect(&ctx->config, c, bytes);
     c->next = p->chunks;
     c->bytes = bytes;
     c->carved = 0;

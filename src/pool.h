@@ -26,5 +26,7 @@
 /* Aligned to 16 at least; NULL on failure, without an error. */
 void *ad_system_get(const ad_config *config, size_t bytes);
 void ad_system_put(const ad_config *config, void *block, size_t bytes);
+/* Will be written soon from end to end: the system may give all pages at once, not one a fault. */
+void ad_system_expect(const ad_config *config, void *block, size_t bytes);
 
 #endif
