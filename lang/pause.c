@@ -159,7 +159,7 @@ static void sync_params(gr_global *g, gr_cell *cell) {
     cell->param_count = g->param_count;
 }
 
-static void sync(gr_vm *vm, mirror *m) {
+static void sync_mirror(gr_vm *vm, mirror *m) {
     gr_global *g = &vm->globals[m->slot];
     if (!is_same(g->value, m->seen)) {
         if (m->cell) m->cell->changed = g->changed;
@@ -175,7 +175,7 @@ static void sync(gr_vm *vm, mirror *m) {
 
 void gr_pause_sync(gr_vm *vm) {
     gr_pause *p = vm->paused;
-    for (uint32_t i = 0; p && i < p->count; i++) sync(vm, &p->mirrors[i]);
+    for (uint32_t i = 0; p && i < p->count; i++) sync_mirror(vm, &p->mirrors[i]);
 }
 
 static void drop_mirror(gr_vm *vm, gr_pause *p, const mirror *m) {
