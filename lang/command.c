@@ -78,7 +78,8 @@ bool gr_run_command(gr_session *s, const char *line) {
     char rest[4096];
     line = gr_skip_blanks(line);
     if (gr_ask(s->host, line)) return true;
-    if (*line == '?') {
+    bool help = strncmp(line, "help", 4) == 0 && !*gr_skip_blanks(line + 4);
+    if (*line == '?' || help) {
         gr_command_help(s, "");
         return true;
     }

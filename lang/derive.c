@@ -73,12 +73,16 @@ static bool raise_old(gr_vm *vm, uint32_t src_made, uint32_t src_changed, const 
     const gr_source *s1 = NULL, *s2 = NULL;
     gr_span made = {0}, changed = {0};
     char what[40];
+    gr_diagnostic *d;
     uint32_t line = line_of(vm, src_made, &s1, &made);
     uint32_t change = line_of(vm, src_changed, &s2, &changed);
     numerator_text(vm, what, sizeof what);
-    gr_diagnostic *d = gr_raise(vm, GR_E_stale,
-                                "%s was computed in line %u, before line %u changed `%s`", what,
-                                line, change, name);
+    if (s1 == s2 || !s1 || !s2)
+        d = gr_raise(vm, GR_E_stale, "%s was computed in line %u, before line %u changed `%s`", what,
+                     line, change, name);
+    else
+        d = gr_raise(vm, GR_E_stale, "%s was computed at %s:%u, before %s:%u changed `%s`", what,
+                     s1->name, line, s2->name, change, name);
     if (s1) gr_diag_also(d, s1, made, "computed here");
     if (s2) gr_diag_also(d, s2, changed, "changed here");
     gr_diag_help(d, "compute %s again after the change", what);

@@ -140,8 +140,16 @@ static gr_line drop(gr_edit *edit, gr_buffer *out) {
     return GR_LINE_INTERRUPTED;
 }
 
+/* At the end of the input readline would go to a new line by itself. */
+static void deprep_terminal(void) {
+    rl_eof_found = 0;
+    rl_deprep_terminal();
+}
+
+/* The shell has set the terminal as it likes it, and readline believes that its own settings hold. */
 static void resume(gr_edit *edit) {
     unsigned width, height;
+    deprep_terminal();
     rl_prep_terminal(1);
     get_size(&width, &height);
     gr_display_forget(&edit->screen);
@@ -223,12 +231,6 @@ static void catch(int number, void (*handler)(int), struct sigaction *before) {
 /* Programs are UTF-8 whatever the locale says, and so is what readline moves over. */
 static void want_utf8(void) {
     if (strcmp(nl_langinfo(CODESET), "UTF-8") != 0) setlocale(LC_CTYPE, "C.UTF-8");
-}
-
-/* At the end of the input readline would go to a new line by itself. */
-static void deprep_terminal(void) {
-    rl_eof_found = 0;
-    rl_deprep_terminal();
 }
 
 bool gr_live_open(gr_edit *edit) {

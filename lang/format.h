@@ -58,6 +58,10 @@ void gr_format_quoted(gr_buffer *out, const char *bytes, size_t length);
 /* As much as fits into `room` columns, with … at its end where something was cut off. */
 void gr_put_cut(gr_buffer *out, const char *bytes, size_t length, size_t room);
 
+/* Lines of text, broken at blanks where they have more than `width` columns; what goes on stands under the
+ * beginning of its line. */
+void gr_put_wrapped(gr_buffer *out, const char *bytes, size_t length, size_t width);
+
 /* Terminal columns of UTF-8 text. */
 size_t gr_text_width(const char *bytes, size_t length);
 

@@ -171,12 +171,24 @@ static void echo_structure(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width
     echo_table(vm, out, v, width);
 }
 
-static void echo_function(gr_vm *vm, gr_buffer *out, gr_value v) {
+/* Bytes of the first line; where that stops within a second sentence, of the first. */
+static size_t first_line(const char *doc) {
+    size_t n = strcspn(doc, "\n"), end = n;
+    if (!doc[n] || strchr(".:;)", doc[n - (n > 0)])) return n;
+    while (end > 1 && (doc[end - 1] != ' ' || doc[end - 2] != '.')) end--;
+    return end > 1 ? end - 1 : n;
+}
+
+static void echo_function(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     gr_function_text(vm, v, out);
     const char *doc = gr_function_doc(vm, v);
     if (!doc || !*doc) return;
-    gr_buffer_puts(out, "\n  ");
-    gr_buffer_put(out, doc, strcspn(doc, "\n"));
+    gr_buffer line;
+    gr_buffer_init(&line, gr_ctx(vm));
+    gr_buffer_printf(&line, "  %.*s", (int)first_line(doc), doc);
+    gr_buffer_puts(out, "\n");
+    if (line.size) gr_put_wrapped(out, line.text, line.size, width);
+    gr_buffer_free(&line);
 }
 
 void gr_format_echo(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
@@ -186,7 +198,7 @@ void gr_format_echo(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     case AD_TENSOR: echo_tensor(vm, out, v, width); break;
     case GR_TUPLE:
     case GR_RECORD: echo_structure(vm, out, v, width); break;
-    case GR_FUNCTION: echo_function(vm, out, v); break;
+    case GR_FUNCTION: echo_function(vm, out, v, width); break;
     case GR_STRING: gr_format_quoted(out, gr_as_string(v)->bytes, gr_as_string(v)->length); break;
     default: gr_format_print(vm, out, v);
     }

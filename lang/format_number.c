@@ -121,6 +121,42 @@ void gr_put_cut(gr_buffer *out, const char *bytes, size_t length, size_t room) {
     gr_buffer_puts(out, "…");
 }
 
+/* Bytes of the first row of a line: to the last blank that leaves it within `room`, or the first one. */
+static size_t row_of(const char *bytes, size_t length, size_t room) {
+    size_t end = 0;
+    for (size_t i = 1; i <= length; i++) {
+        if ((i < length && bytes[i] != ' ') || bytes[i - 1] == ' ') continue;
+        if (end > 0 && gr_text_width(bytes, i) > room) break;
+        end = i;
+    }
+    return end;
+}
+
+static void put_wrapped_line(gr_buffer *out, const char *bytes, size_t length, size_t width) {
+    size_t indent = 0;
+    while (indent < length && bytes[indent] == ' ') indent++;
+    size_t room = indent + 10 < width ? width - indent : width;
+    for (size_t i = indent, n; i < length; i += n) {
+        if (i > indent) {
+            gr_buffer_puts(out, "\n");
+            while (i < length && bytes[i] == ' ') i++;
+        }
+        n = row_of(bytes + i, length - i, room);
+        gr_buffer_fill(out, ' ', width - room);
+        gr_buffer_put(out, bytes + i, n);
+    }
+}
+
+void gr_put_wrapped(gr_buffer *out, const char *bytes, size_t length, size_t width) {
+    for (size_t i = 0, n; i < length; i += n + 1) {
+        const char *end = memchr(bytes + i, '\n', length - i);
+        n = end ? (size_t)(end - bytes) - i : length - i;
+        if (gr_text_width(bytes + i, n) <= width) gr_buffer_put(out, bytes + i, n);
+        else put_wrapped_line(out, bytes + i, n, width);
+        if (end) gr_buffer_puts(out, "\n");
+    }
+}
+
 static size_t cut(const char *bytes, size_t length, int chars) {
     size_t i = 0;
     utf8proc_int32_t code;

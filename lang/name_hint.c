@@ -5,6 +5,9 @@
  */
 #include "suggest.h"
 
+#include "diagnostic.h"
+
+#include <ctype.h>
 #include <string.h>
 
 static const struct {
@@ -68,6 +71,9 @@ static const struct {
     {"derivative", "write `f'(x)`, or `∂E/∂W`"},
     {"no_grad", "write `W := W - rate * ∂E/∂W`: `:=` does not record"},
     {"Variable", "write `param W = ...` for a variable that is tracked"},
+    {"quit", "write `exit()`; at the prompt `:quit` and Ctrl-D leave, too"},
+    {"clear", "Ctrl-L clears the window, `:reset` forgets all variables"},
+    {"whos", "`:vars` lists the variables"},
     {"this", "a function sees the variables around it; there are no objects with `this`"},
     {"self", "a function sees the variables around it; there are no objects with `self`"},
 };
@@ -76,14 +82,26 @@ static const char *const modules[] = {"np",   "numpy", "torch", "nn",      "math
                                       "jax",  "tf",    "plt",   "pd",      "random", "F",
                                       "Math", "keras", "scipy", "optim",   "os",    "sys"};
 
-const char *gr_foreign_name(const char *name) {
+static const char *foreign_name(const char *name) {
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strcmp(rows[i].name, name) == 0) return rows[i].hint;
     return NULL;
 }
 
-bool gr_is_foreign_module(const char *name) {
+static bool is_foreign_module(const char *name) {
     for (size_t i = 0; i < sizeof modules / sizeof *modules; i++)
         if (strcmp(modules[i], name) == 0) return true;
     return false;
+}
+
+bool gr_hint_foreign(gr_diagnostic *d, const char *name, const char *behind) {
+    const char *hint = foreign_name(name);
+    int length = 0;
+    for (const char *c = behind + 1; *behind == '.' && (isalnum((unsigned char)*c) || *c == '_'); c++)
+        length++;
+    if (length && is_foreign_module(name))
+        gr_diag_help(d, "functions of the prelude stand without a module: `%.*s`", length, behind + 1);
+    else if (hint) gr_diag_help(d, "%s", hint);
+    else return false;
+    return true;
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Questions at the prompt: ?name, help name, ??words, :source name, :type expression. */
+#include "format.h"
 #include "help.h"
 #include "host.h"
 
@@ -20,6 +21,15 @@ static const char *help_word(const char *line) {
     if (!name || !*name) return NULL;
     while (name[n] && !strchr(" \t\r\n()=,;:+*/@^%<>|&[{\"", name[n])) n++;
     return n > 0 && !*gr_skip_blanks(name + n) ? name : NULL;
+}
+
+/* Lines end between words where the window is narrow. */
+static void wrap(gr_host *host, gr_buffer *text) {
+    gr_buffer wrapped;
+    gr_buffer_init(&wrapped, host->ctx);
+    if (text->size) gr_put_wrapped(&wrapped, text->text, text->size, gr_vm_screen(host->vm).width);
+    gr_buffer_free(text);
+    *text = wrapped;
 }
 
 static void answer(gr_host *host, gr_buffer *text) {
@@ -52,11 +62,16 @@ bool gr_ask(gr_host *host, const char *line) {
     gr_report_clear(gr_vm_report(host->vm));
     if (line[0] == '?' && line[1] == '?') {
         rest = gr_skip_blanks(line + 2);
-        gr_help_search(host->vm, &text, rest, strcspn(rest, "\r\n"), gr_vm_screen(host->vm).width);
+        if (!*rest) gr_buffer_puts(&text, "`??words` searches names and documentation.\n");
+        else
+            gr_help_search(host->vm, &text, rest, strcspn(rest, "\r\n"),
+                           gr_vm_screen(host->vm).width);
     } else if (line[0] == '?' && *gr_skip_blanks(line + 1)) {
         gr_help_name(host->vm, &text, line + 1, strlen(line + 1));
+        wrap(host, &text);
     } else if ((rest = help_word(line))) {
         gr_help_name(host->vm, &text, rest, strlen(rest));
+        wrap(host, &text);
     } else {
         return false;
     }

@@ -182,20 +182,8 @@ static const gr_variable *ended(walker *w, const gr_name *name) {
 }
 
 static void hint_unknown(walker *w, gr_diagnostic *d, const gr_name *name, gr_span span) {
-    const char *behind = w->scope->source->text + span.end, *foreign = gr_foreign_name(name->text);
-    int length = 0;
-    for (const char *c = behind + 1; *behind == '.' && (isalnum((unsigned char)*c) || *c == '_'); c++)
-        length++;
+    if (gr_hint_foreign(d, name->text, w->scope->source->text + span.end)) return;
     gr_suggestion s = gr_suggest_begin(name->text, name->length);
-    if (*behind == '.' && length && gr_is_foreign_module(name->text)) {
-        gr_diag_help(d, "functions of the prelude stand without a module: `%.*s`", length,
-                     behind + 1);
-        return;
-    }
-    if (foreign) {
-        gr_diag_help(d, "%s", foreign);
-        return;
-    }
     offer_bindings(w, &s);
     if (s.best) gr_diag_help(d, "a similar name is `%.*s`", (int)s.best_size, s.best);
 }

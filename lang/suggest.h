@@ -27,9 +27,9 @@ void gr_suggest_offer(gr_suggestion *suggestion, const char *candidate, size_t s
 unsigned gr_edit_distance(const char *a, size_t a_size, const char *b, size_t b_size,
                           unsigned limit);
 
-/* What is written here for a name of another language; NULL: nothing is known of it. */
-const char *gr_foreign_name(const char *name);
-/* np, torch, math …: the prelude's functions stand without a module. */
-bool gr_is_foreign_module(const char *name);
+struct gr_diagnostic;
+/* Hints at what is written here for a name of another language, or for one of its modules (np, torch, math …)
+ * with the field that stands behind it. False: nothing is known of it. */
+bool gr_hint_foreign(struct gr_diagnostic *d, const char *name, const char *behind);
 
 #endif

@@ -183,10 +183,19 @@ size_t gr_typed_command(const char *text, size_t size, size_t *begin) {
     return end - at;
 }
 
+/* A `##` line waits for what it documents; a blank line after it ends the wait. */
+static bool ends_in_documentation(const char *text, size_t size) {
+    size_t begin = size;
+    while (begin > 0 && text[begin - 1] != '\n') begin--;
+    while (begin < size && text[begin] == ' ') begin++;
+    return size - begin >= 2 && memcmp(text + begin, "##", 2) == 0;
+}
+
 bool gr_is_incomplete(const gr_assist *assist, const char *text, size_t size) {
     gr_vm *vm = assist->vm;
     size_t begin;
     if (gr_typed_command(text, size, &begin)) return false;
+    if (ends_in_documentation(text, size)) return true;
     gr_source *source = NULL;
     gr_report report;
     gr_ast *ast = NULL;

@@ -105,8 +105,20 @@ static double modulo(double a, double b) {
     return r != 0 && (r < 0) != (b < 0) ? r + b : r;
 }
 
+/* Underlines the name alone, where a call of it is underlined; what stands behind it. */
+static const char *narrow(gr_diagnostic *d, const gr_name *name) {
+    const gr_label *place = &d->primary;
+    uint32_t begin = place->span.begin;
+    if (!place->source || place->source->size - begin < name->length ||
+        memcmp(place->source->text + begin, name->text, name->length) != 0)
+        return "";
+    d->primary.span.end = begin + name->length;
+    return place->source->text + d->primary.span.end;
+}
+
 static bool unbound(gr_vm *vm, const gr_name *name) {
     gr_diagnostic *d = gr_raise(vm, GR_E_unknown_name, "`%s` is not defined", name->text);
+    if (!d || gr_hint_foreign(d, name->text, narrow(d, name))) return false;
     gr_suggestion s = gr_suggest_begin(name->text, name->length);
     gr_offer_names(vm, gr_main_module(vm), &s);
     if (s.best && !(s.best_size == name->length && memcmp(s.best, name->text, s.best_size) == 0))

@@ -19,6 +19,7 @@
  *     style TEXT PARAMETERS  waits until TEXT is drawn so: "35", "-" for plain
  *     resize COLUMNS ROWS
  *     cpu MILLISECONDS       the program has used no more until now (any, where it is sanitized)
+ *     resume                 stops the program, sets the terminal as a shell would, and lets it go on
  *     again                  ends the program with Ctrl-D and starts it anew
  *     exit STATUS            waits for the program's end
  *
@@ -41,6 +42,7 @@
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -333,6 +335,23 @@ static bool put_file(test *t, const char *path, char *text) {
     return ok || fail(t, "%s: %s", path, strerror(errno));
 }
 
+static bool takes_keys(test *t, const char *unused) {
+    struct termios mode;
+    (void)unused;
+    return tcgetattr(t->fd, &mode) == 0 && !(mode.c_lflag & (ICANON | ECHO));
+}
+
+static bool resume(test *t) {
+    struct termios mode;
+    if (kill(t->pid, SIGSTOP) != 0 || tcgetattr(t->fd, &mode) != 0)
+        return fail(t, "the program cannot be stopped: %s", strerror(errno));
+    mode.c_lflag |= ICANON | ECHO;
+    mode.c_iflag |= ICRNL;
+    if (tcsetattr(t->fd, TCSANOW, &mode) != 0 || kill(t->pid, SIGCONT) != 0)
+        return fail(t, "the program cannot go on: %s", strerror(errno));
+    return wait_until(t, takes_keys, "") || fail(t, "the terminal is left as the shell has set it");
+}
+
 static bool restart(test *t) {
     if (!type_keys(t, "\\x04") || !wait_for_end(t)) return false;
     if (t->status != 0) return fail(t, "the program ended with status %d", t->status);
@@ -424,6 +443,7 @@ static bool run_directive(test *t, const char *word, char *rest) {
     if (strcmp(word, "resize") == 0) return resize(t, rest);
     if (strcmp(word, "show") == 0) return put_file(t, rest, whole_screen(&t->screen));
     if (strcmp(word, "cpu") == 0) return check_cpu(t, rest);
+    if (strcmp(word, "resume") == 0) return resume(t);
     if (strcmp(word, "again") == 0) return restart(t);
     if (strcmp(word, "exit") == 0) return expect_exit(t, rest);
     return fail(t, "there is no directive `%s`", word);

@@ -56,6 +56,27 @@ Test(format_number, text) {
     expect_text("6s", "日本", "  日本");
 }
 
+static void expect_wrapped(size_t width, const char *text, const char *wanted) {
+    ad_ctx *ctx = ad_new(NULL);
+    gr_buffer out;
+    gr_buffer_init(&out, ctx);
+    gr_put_wrapped(&out, text, strlen(text), width);
+    cr_expect_str_eq(out.text ? out.text : "", wanted);
+    gr_buffer_free(&out);
+    ad_free(ctx);
+}
+
+Test(format_number, wrapped) {
+    expect_wrapped(10, "", "");
+    expect_wrapped(10, "one two\n\nsix\n", "one two\n\nsix\n");
+    expect_wrapped(10, "one two three", "one two\nthree");
+    expect_wrapped(9, "one two  six", "one two\nsix");
+    expect_wrapped(7, "one two six", "one two\nsix");
+    expect_wrapped(10, "a-word-that-is-too-long here", "a-word-that-is-too-long\nhere");
+    expect_wrapped(16, "    one two three four", "    one two\n    three four");
+    expect_wrapped(8, "日本 日本 x", "日本\n日本 x");
+}
+
 Test(format_number, what_is_no_format) {
     static const char *const bad[] = {"q", "%d", "5.2q", "d5", "1001d", ".101f", "ll", "*d", "99999999999d"};
     gr_spec spec;
