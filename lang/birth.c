@@ -167,6 +167,21 @@ static bool operand_register(gr_insn i, uint32_t k, uint32_t *reg) {
 
 static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
+/* Where an expression ends that begins there: at a comment, `;`, the bracket around it, or the line's end. */
+static uint32_t value_end(const char *text, gr_span rest) {
+    int depth = 0;
+    bool quoted = false;
+    for (uint32_t i = rest.begin; i < rest.end; i++) {
+        char c = text[i];
+        if (c == '"') quoted = !quoted;
+        else if (quoted) i += c == '\\';
+        else if (c == '#' || (c == ';' && depth == 0)) return i;
+        else if (c == '(' || c == '[' || c == '{') depth++;
+        else if ((c == ')' || c == ']' || c == '}') && depth-- == 0) return i;
+    }
+    return rest.end;
+}
+
 /* What stands behind `name =`, all of `name += e`, or the text of the span itself. */
 static gr_span value_span(const place *at) {
     const char *text = at->source->text;
@@ -180,10 +195,8 @@ static gr_span value_span(const place *at) {
     if (!bound && !changed) return at->span;
     rest.begin = changed ? at->span.begin : rest.begin + 1;
     while (rest.begin < rest.end && is_blank(text[rest.begin])) rest.begin++;
-    for (uint32_t i = rest.begin; i < rest.end; i++)
-        if (text[i] == '#') rest.end = i;
-    while (rest.end > rest.begin && (is_blank(text[rest.end - 1]) || text[rest.end - 1] == ';'))
-        rest.end--;
+    rest.end = value_end(text, rest);
+    while (rest.end > rest.begin && is_blank(text[rest.end - 1])) rest.end--;
     return rest;
 }
 

@@ -74,6 +74,33 @@ static void object_text(gr_vm *vm, char *out, size_t room) {
     out[size] = 0;
 }
 
+/* What stands in the parentheses behind the field, "" where that is nothing, or long. */
+static void arguments_text(gr_vm *vm, char *out, size_t room) {
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, 0, &source);
+    int depth = 0;
+    *out = 0;
+    if (!source || span.end >= source->size || source->text[span.end] != '(') return;
+    const char *begin = source->text + span.end + 1;
+    for (size_t i = 0; i < room && begin[i] && begin[i] != '\n'; i++) {
+        if (begin[i] == '(') depth++;
+        if (begin[i] != ')' || depth-- > 0) continue;
+        memcpy(out, begin, i);
+        out[i] = 0;
+        return;
+    }
+}
+
+/* `reshape(x, 2, 3)` for x.reshape(2, 3); functions that take a function take it first. */
+static void hint_function(gr_vm *vm, gr_diagnostic *d, const char *name, const char *object) {
+    char arguments[40];
+    arguments_text(vm, arguments, sizeof arguments);
+    bool last = strcmp(name, "map") == 0 || strcmp(name, "filter") == 0 || strcmp(name, "fold") == 0;
+    if (!*arguments) gr_diag_help(d, "`%s` is a function: `%s(%s)`", name, name, object);
+    else gr_diag_help(d, "`%s` is a function: `%s(%s, %s)`", name, name, last ? arguments : object,
+                      last ? object : arguments);
+}
+
 bool gr_suggest_field(gr_vm *vm, gr_diagnostic *d, const gr_string *field) {
     char object[40];
     object_text(vm, object, sizeof object);
@@ -86,6 +113,6 @@ bool gr_suggest_field(gr_vm *vm, gr_diagnostic *d, const gr_string *field) {
     const gr_name *name = gr_intern(vm->names, field->bytes, field->length);
     uint32_t slot = name ? gr_prelude_slot(vm, name) : UINT32_MAX;
     if (slot == UINT32_MAX) return false;
-    gr_diag_help(d, "`%s` is a function: `%s(%s)`", name->text, name->text, object);
+    hint_function(vm, d, name->text, object);
     return true;
 }
