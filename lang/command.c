@@ -6,6 +6,7 @@
  */
 #include "command_private.h"
 
+#include "format.h"
 #include "suggest.h"
 #include "top.h"
 
@@ -54,15 +55,36 @@ static const action actions[] = {
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
+/* How it is called, and what it does in a column of its own; in a very narrow window below it. */
+static void put_usage(gr_buffer *out, unsigned width, const char *usage, const char *help) {
+    enum { COLUMN = 20, LEAST = 16 };
+    bool beside = width >= COLUMN + LEAST && strlen(usage) < COLUMN - 2;
+    gr_buffer line;
+    gr_buffer_init(&line, out->ctx);
+    if (!beside) gr_buffer_printf(out, "  %s\n", usage);
+    gr_buffer_printf(&line, "%*s%s\n", beside ? COLUMN : 4, "", help);
+    size_t begin = out->size;
+    if (line.size) gr_put_wrapped(out, line.text, line.size, width);
+    if (beside && !out->failed && out->size > begin) memcpy(out->text + begin + 2, usage, strlen(usage));
+    gr_buffer_free(&line);
+}
+
 void gr_command_help(gr_session *s, const char *rest) {
-    (void)s;
+    static const char *const marks[][2] = {
+        {"ans", "the last value; a line that begins with |> goes on from it"},
+        {";", "at the end of a line: the value is not shown"},
+        {"?name", "what a function, a keyword or a sign does; ??words searches"}};
+    unsigned width = gr_vm_screen(s->host->vm).width;
+    static const char first[] = "Statements are run as they are typed; the value of an expression is shown.\n";
+    gr_buffer text;
     (void)rest;
-    puts("Statements are run as they are typed; the value of an expression is shown.\n"
-         "  ans               the last value; a line that begins with |> goes on from it\n"
-         "  ;                 at the end of a line: the value is not shown\n"
-         "  ?name             what a function, a keyword or a sign does; ??words searches");
-    for (size_t i = 0; i < ACTIONS; i++) printf("  %-17s %s\n", actions[i].usage, actions[i].help);
-    puts("Ctrl-C stops what is running.");
+    gr_buffer_init(&text, s->host->ctx);
+    gr_put_wrapped(&text, first, sizeof first - 1, width);
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
+        put_usage(&text, width, marks[i][0], marks[i][1]);
+    for (size_t i = 0; i < ACTIONS; i++) put_usage(&text, width, actions[i].usage, actions[i].help);
+    gr_buffer_puts(&text, "Ctrl-C stops what is running.\n");
+    gr_command_show(s, &text);
 }
 
 static void run_unknown(const char *word, size_t size) {

@@ -108,6 +108,7 @@ static void put_unknown(gr_vm *vm, gr_buffer *out, const char *text, size_t size
     gr_buffer_printf(out, "There is no `%.*s`.", (int)size, text);
     if (s.best) gr_buffer_printf(out, " The nearest is `%.*s`.", (int)s.best_size, s.best);
     gr_buffer_puts(out, "\n");
+    if (size < 3) return; /* nearly everything has such letters */
     gr_buffer found;
     gr_buffer_init(&found, gr_ctx(vm));
     gr_help_search(vm, &found, text, size, gr_vm_screen(vm).width);
