@@ -176,7 +176,8 @@ static bool grow_values(gr_vm *vm, gr_record *r, uint32_t room) {
 }
 
 /* The same fields with room for `more`, all nil. */
-static gr_record *record_like(gr_vm *vm, const gr_record *from, uint32_t more) {
+/* Of the same fields, with room for more; whoever asks fills in the values. */
+static gr_record *record_blank(gr_vm *vm, const gr_record *from, uint32_t more) {
     gr_layout *l = from->layout;
     if (!l->shared) l = layout_new(vm, l, l->count + more, false);
     if (!l) return NULL;
@@ -190,12 +191,12 @@ static gr_record *record_like(gr_vm *vm, const gr_record *from, uint32_t more) {
         return NULL;
     }
     r->count = from->count;
-    for (uint32_t i = 0; i < r->count; i++) r->values[i] = gr_nil();
     return r;
 }
 
 gr_value gr_record_like(gr_vm *vm, gr_value v) {
-    gr_record *r = record_like(vm, gr_as_record(v), 0);
+    gr_record *r = record_blank(vm, gr_as_record(v), 0);
+    for (uint32_t i = 0; r && i < r->count; i++) r->values[i] = gr_nil();
     return r ? gr_of_kind(GR_RECORD, r) : gr_absent();
 }
 
@@ -213,7 +214,7 @@ static gr_record *copy_inline(gr_vm *vm, const gr_record *from, uint32_t room) {
 }
 
 static gr_record *copy_grown(gr_vm *vm, const gr_record *from, uint32_t more) {
-    gr_record *r = record_like(vm, from, more);
+    gr_record *r = record_blank(vm, from, more);
     for (uint32_t i = 0; r && i < r->count; i++) r->values[i] = gr_retain(vm, from->values[i]);
     return r;
 }

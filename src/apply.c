@@ -3,6 +3,7 @@
  *
  * Two numbers go a short way (ad_apply1, ad_apply2): a scalar entry stands for itself, without a
  * payload. Everything else computes first and then records one entry with what its rule needs. */
+#include "fuse.h"
 #include "sweep.h"
 
 static bool is_number(ad_value v) { return v.kind <= AD_BOOL; }
@@ -100,9 +101,7 @@ static AD_INLINE void let_go(ad_ctx *ctx, ad_value *v) {
     ad_value old = *v;
     *v = ad_number(0);
     if (old.head <= AD_BOOL) return;
-    uintptr_t w = ctx->tape->table[old.node >> SEG_BITS];
-    tape_entry *e = ad_is_remnant(w) ? NULL : &((ad_segment *)w)->e[old.node & SEG_MASK];
-    if (AD_LIKELY(old.kind != AD_TENSOR && e && e->held != HELD_MAX)) e->held--;
+    if (AD_LIKELY(old.kind != AD_TENSOR)) ad_unhold(ctx, old.node);
     else ad_release_slow(ctx, old);
 }
 
@@ -142,6 +141,7 @@ static ad_status where_number(ad_ctx *ctx, uint32_t src, const ad_value *in, ad_
 static unsigned prog_saves(ad_ctx *ctx, ad_prog *p, int n, const ad_value *in) {
     uint64_t tracked = 0;
     for (int i = 0; i < n && i < 64; i++) tracked |= (uint64_t)(in[i].node != 0) << i;
+    if (AD_LIKELY(ad_prog_remembers(ctx, p, tracked & p->smooth))) return p->last.saves;
     uint64_t wanted = tracked & ad_prog_dependence(p);
     return wanted ? ad_prog_saves(ctx, p, wanted) : SAVE_ALL;
 }
@@ -150,15 +150,15 @@ static bool is_bool(ad_value v) {
     return v.kind == AD_BOOL || (v.kind == AD_TENSOR && v.tensor->dtype == AD_BOOL8);
 }
 
-static ad_status apply_prog(ad_ctx *ctx, ad_prog *p, unsigned op, uint32_t src, const ad_value *in,
-                            ad_value *out) {
+static AD_INLINE ad_status apply_prog(ad_ctx *ctx, ad_prog *p, unsigned op, uint32_t src,
+                                      const ad_value *in, ad_value *out) {
     ad_status s = ad_prog_run(ctx, p, in, out);
-    int n = ad_prog_inputs(p), nout = ad_prog_results(p);
+    int n = p->inputs, nout = p->results;
     if (s != AD_OK || !ad_any_tracked(ctx, n, in) || is_bool(out[0])) return s;
     ad_payload *load = ad_payload_new(ctx, n, in, nout, out, prog_saves(ctx, p, n, in), NULL);
     if (load) {
         load->prog = p;
-        ad_prog_retain(p);
+        p->refs++;
     }
     s = ad_record(ctx, op, src, load, nout, out);
     for (int k = 0; s != AD_OK && k < nout; k++) ad_release(ctx, out[k]);
@@ -171,21 +171,21 @@ ad_status ad_apply_prog(ad_ctx *ctx, ad_prog *p, uint32_t src, const ad_value *i
 
 /* ---- the door ----------------------------------------------------------------------------- */
 
-static ad_status check_count(ad_ctx *ctx, const ad_row *row, int n) {
+static inline ad_status check_count(ad_ctx *ctx, const ad_row *row, int n) {
     if (n >= row->info.min_operands && n <= row->info.max_operands) return AD_OK;
     return ad_fail(ctx, AD_ERR_ARGUMENT, -1, "`%s` takes %d operand%s, got %d", row->info.name,
                    row->info.min_operands, row->info.min_operands == 1 ? "" : "s", n);
 }
 
-static ad_status apply_elementwise(ad_ctx *ctx, ad_op op, uint32_t src, int n, const ad_value *in,
-                                   ad_value *out) {
+static AD_INLINE ad_status apply_elementwise(ad_ctx *ctx, ad_op op, uint32_t src, int n, const ad_value *in,
+                                             ad_value *out) {
     bool numbers = true;
     for (int i = 0; i < n; i++) numbers = numbers && is_number(in[i]);
     if (numbers && n == 1) return ad_apply1(ctx, op, src, in[0], out);
     if (numbers && n == 2) return ad_apply2(ctx, op, src, in[0], in[1], out);
     if (numbers && op == AD_OP_WHERE) return where_number(ctx, src, in, out);
-    ad_prog *p = ad_prog_of_row(ctx, op);
-    if (!p) return ad_failed(ctx);
+    ad_prog *p = ctx->fuse->row[op];
+    if (!p && !(p = ad_prog_of_row(ctx, op))) return ad_failed(ctx);
     return apply_prog(ctx, p, op, src, in, out);
 }
 

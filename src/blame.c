@@ -131,7 +131,7 @@ static void know_all(search *q) {
             for (uint32_t k = 0; k < seg->used; k++) {
                 const tape_entry *e = &seg->e[k];
                 if (!ad_bit(page->visited, k) || !(e->flags & F_PAYLOAD)) continue;
-                if (pass) know_result(q, ad_node(seg, k), e);
+                if (pass) know_result(q, ad_node_of(seg, k), e);
                 for (int j = 0; !pass && j < e->payload->nin; j++) {
                     uint32_t in = e->payload->in[j];
                     ad_value v = e->payload->saved[j];

@@ -58,19 +58,12 @@ static AD_INLINE void reach_node(const collector *c, uint32_t node) {
 }
 
 /* Operands, and the denominators of a gradient. */
-static void reach_payload(const collector *c, const tape_entry *e) {
-    for (int i = 0; i < e->payload->nin; i++) reach_node(c, e->payload->in[i]);
-}
-
 static void reach_operands(const collector *c, const tape_entry *e) {
-    if (e->flags & F_PAYLOAD) {
-        reach_payload(c, e);
-    } else if (e->op < E_LEAF) {
-        reach_node(c, e->a);
-        reach_node(c, e->b);
-    } else if (e->op != E_CUT) {
-        reach_node(c, e->a);
-    }
+    const uint32_t *in;
+    uint32_t pair[2];
+    int n = ad_operands(e, &in, pair);
+    if (e->op == E_GRAD) n = e->payload->nin;
+    for (int i = 0; i < n; i++) reach_node(c, in[i]);
 }
 
 static void go_reach(collector *c) {

@@ -654,7 +654,7 @@ static ad_status push_segment(forward *f, const ad_segment *seg, const ad_page *
                               uint32_t end) {
     ad_status st = ad_poll(f->ctx);
     for (uint32_t i = from; i < end && st == AD_OK; i++) {
-        if (ad_bit(p->need, i) && !ad_bit(p->wrt, i)) st = push_entry(f, ad_node(seg, i));
+        if (ad_bit(p->need, i) && !ad_bit(p->wrt, i)) st = push_entry(f, ad_node_of(seg, i));
         if (st == AD_OK) st = f->failed;
         if (st == AD_OK && f->refusal)
             st = ad_fail(f->ctx, AD_ERR_DEGENERATE, -1, "%s", f->refusal);

@@ -86,6 +86,11 @@ bool ad_prog_run_direct(ad_ctx *ctx, const ad_prog *p, const ad_value *in, ad_va
 /* At least `bytes` of working memory, until the next call; NULL where there is none (error set). */
 char *ad_fuse_scratch(ad_ctx *ctx, size_t bytes);
 
+/* Is the pullback the one that was asked for last, as it mostly is? */
+static inline bool ad_prog_remembers(const ad_ctx *ctx, const ad_prog *p, uint64_t wanted) {
+    return ctx->sabotage == AD_OP_NONE && p->last.pullback && p->last.wanted == wanted;
+}
+
 static inline bool ad_is_tensor(ad_value v) { return v.kind == AD_TENSOR; }
 static inline bool ad_same_shape(const ad_tensor *a, const ad_tensor *b) {
     if (a->rank != b->rank) return false;

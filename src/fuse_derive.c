@@ -280,11 +280,10 @@ static unsigned reads_of(const ad_prog *p, const ad_prog *back) {
 }
 
 ad_prog *ad_prog_pullback(ad_ctx *ctx, ad_prog *p, uint64_t wanted) {
-    bool plain = ctx->sabotage == AD_OP_NONE;
-    if (AD_LIKELY(plain && p->last.pullback && p->last.wanted == wanted)) return p->last.pullback;
+    if (AD_LIKELY(ad_prog_remembers(ctx, p, wanted))) return p->last.pullback;
     ad_prog *q = find(ctx, p, false, wanted);
     if (!q) q = keep(ctx, p, false, wanted, make_pullback(ctx, p, wanted));
-    if (q && plain) {
+    if (q && ctx->sabotage == AD_OP_NONE) {
         p->last.wanted = wanted;
         p->last.pullback = q;
         p->last.saves = reads_of(p, q);

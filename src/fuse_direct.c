@@ -40,27 +40,33 @@ typedef struct single {
     double slot[3];
 } single;
 
+/* Operand k: a tensor as it lies, a number in a slot. */
+static AD_INLINE void open_operand(const ad_prog *p, int32_t i, const ad_value *in, uint8_t dtype, int k,
+                                   single *s) {
+    if (AD_LIKELY(i < p->inputs && ad_is_tensor(in[i]))) {
+        s->at[k] = in[i].tensor->data;
+        return;
+    }
+    ad_put_number(&s->slot[k], dtype, i < p->inputs ? in[i].num : p->nodes[i].value);
+    s->at[k] = (const char *)&s->slot[k];
+    s->uniform |= 1u << k;
+}
+
 /* False where no operand is a tensor. */
-static inline bool open_single(ad_ctx *ctx, const ad_prog *p, const ad_node *x, const ad_value *in,
-                               uint8_t dtype, single *s) {
+static AD_INLINE bool open_single(ad_ctx *ctx, const ad_prog *p, const ad_node *x, const ad_value *in,
+                                  uint8_t dtype, single *s) {
     const ad_block_table *kernels = ctx->fuse->kernels;
     s->fn = dtype == AD_F32 ? kernels->f32[x->op] : kernels->f64[x->op];
     s->uniform = 0;
-    for (int k = 0; k < x->n; k++) {
-        int32_t i = x->in[k];
-        if (i < p->inputs && ad_is_tensor(in[i])) {
-            s->at[k] = in[i].tensor->data;
-            continue;
-        }
-        ad_put_number(&s->slot[k], dtype, i < p->inputs ? in[i].num : p->nodes[i].value);
-        s->at[k] = (const char *)&s->slot[k];
-        s->uniform |= 1u << k;
-    }
-    for (int k = x->n; k < 3; k++) s->at[k] = s->at[0];
+    open_operand(p, x->in[0], in, dtype, 0, s);
+    s->at[1] = s->at[2] = s->at[0];
+    if (x->n > 1) open_operand(p, x->in[1], in, dtype, 1, s);
+    if (x->n > 2) open_operand(p, x->in[2], in, dtype, 2, s);
     return s->uniform != (1u << x->n) - 1;
 }
 
-static ad_status run_chunks(ad_ctx *ctx, const single *s, int64_t size, size_t element, char *out) {
+static AD_INLINE ad_status run_chunks(ad_ctx *ctx, const single *s, int64_t size, size_t element,
+                                      char *out) {
     if (AD_LIKELY(size <= CHUNK)) { /* kernels may look at a first element */
         if (size) s->fn(out, s->at[0], s->at[1], s->at[2], size, s->uniform);
         return ad_poll(ctx);
@@ -76,7 +82,7 @@ static ad_status run_chunks(ad_ctx *ctx, const single *s, int64_t size, size_t e
     return AD_OK;
 }
 
-static ad_status run_single(ad_ctx *ctx, const single *s, const ad_tensor *model, ad_value *out) {
+static AD_INLINE ad_status run_single(ad_ctx *ctx, const single *s, const ad_tensor *model, ad_value *out) {
     ad_tensor *t = ad_tensor_like(ctx, model);
     if (!t) return ad_failed(ctx);
     ad_status st = run_chunks(ctx, s, t->size, model->dtype == AD_F32 ? 4 : 8, t->data);
@@ -87,8 +93,8 @@ static ad_status run_single(ad_ctx *ctx, const single *s, const ad_tensor *model
     return st;
 }
 
-static inline bool run_result(ad_ctx *ctx, const ad_prog *p, int32_t node, const ad_value *in,
-                              const ad_tensor *model, ad_value *out, ad_status *s) {
+static AD_INLINE bool run_result(ad_ctx *ctx, const ad_prog *p, int32_t node, const ad_value *in,
+                                 const ad_tensor *model, ad_value *out, ad_status *s) {
     if (node < p->inputs) {
         if (!ad_is_tensor(in[node])) return false;
         *out = ad_wrap(in[node].tensor);

@@ -150,20 +150,6 @@ void ad_payload_type(const ad_payload *p, int i, ad_type *out) {
     }
 }
 
-bool ad_payload_has_type(const ad_payload *p, int i, ad_value v) {
-    ad_value saved = p->saved[i];
-    if (saved.kind != AD_TENSOR && saved.kind != KIND_ABSENT) return v.kind != AD_TENSOR;
-    if (v.kind != AD_TENSOR) return false;
-    const ad_tensor *t = v.tensor;
-    const int64_t *dims = saved.kind == AD_TENSOR ? saved.tensor->dims : (int64_t *)saved.ptr + 1;
-    unsigned dtype = saved.kind == AD_TENSOR ? saved.tensor->dtype : (uint8_t)dims[-1];
-    int rank = saved.kind == AD_TENSOR ? saved.tensor->rank : (uint8_t)(dims[-1] >> 8);
-    if (t->dtype != dtype || t->rank != rank) return false;
-    for (int k = 0; k < rank; k++)
-        if (t->dims[k] != dims[k]) return false;
-    return true;
-}
-
 ad_status ad_push_out(ad_ctx *ctx, uint32_t parent, int k, uint32_t src, ad_value *out) {
     uint32_t node;
     tape_entry *e = ad_push(ctx, &node);

@@ -44,6 +44,7 @@ typedef struct large {
 typedef struct small_class {
     void *free;
     char *fresh, *end; /* carved, never used */
+    size_t size;
 } small_class;
 
 struct ad_pools {
@@ -371,7 +372,7 @@ void *ad_mem_get(ad_ctx *ctx, size_t bytes) {
     AD_UNPOISON(block, bytes > sizeof(void *) ? bytes : sizeof(void *));
     p->small[c].free = *(void **)block;
     if (bytes < sizeof(void *)) AD_POISON((char *)block + bytes, sizeof(void *) - bytes);
-    count_use(p, class_size(c));
+    count_use(p, p->small[c].size);
     return block;
 }
 
@@ -386,8 +387,8 @@ void ad_mem_put(ad_ctx *ctx, void *block, size_t bytes) {
     AD_UNPOISON(block, sizeof(void *));
     *(void **)block = p->small[c].free;
     p->small[c].free = block;
-    AD_POISON(block, class_size(c));
-    p->in_use -= class_size(c);
+    AD_POISON(block, p->small[c].size);
+    p->in_use -= p->small[c].size;
 }
 
 void ad_mem_discard(ad_ctx *ctx, void *block, size_t bytes) {
@@ -451,6 +452,7 @@ ad_status ad_pools_open(ad_ctx *ctx) {
     struct ad_pools *p = ad_system_get(&ctx->config, sizeof *p);
     if (!p) return ad_fail_memory(ctx, sizeof *p);
     memset(p, 0, sizeof *p);
+    for (unsigned c = 0; c < SMALL_CLASSES; c++) p->small[c].size = class_size(c);
     p->next_chunk = FIRST_CHUNK;
     p->used.older = p->used.newer = &p->used;
     p->free.older = p->free.newer = &p->free;

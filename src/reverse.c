@@ -6,6 +6,7 @@
  * with several results gathers its cotangents in a block that its slot points to.
  * A zero adjoint is handed on as exactly 0, without its partial being looked at. Many lines of a Jacobian
  * go down together, plainly or recorded: then slots are values with an axis in front (lines.h). */
+#include "fuse.h"
 #include "lines.h"
 
 #include <string.h>
@@ -40,7 +41,7 @@ static void return_slots(ad_sweep *s, ad_page *p) {
 }
 
 /* The slot of a needed entry; NULL where nothing is to be kept. `ok` turns false without memory. */
-static void *slot_of(ad_sweep *s, uint32_t node, bool *ok) {
+static inline void *slot_of(ad_sweep *s, uint32_t node, bool *ok) {
     ad_page *p = ad_page_at(s, node);
     uint32_t i = node & SEG_MASK;
     if (!p || !ad_bit(p->need, i)) return NULL;
@@ -72,9 +73,8 @@ static AD_INLINE bool give_number(ad_sweep *s, ad_page *p, uint32_t node, double
 }
 
 static bool same_layout(const ad_tensor *a, const ad_tensor *b) {
-    return a->dtype == b->dtype && a->rank == b->rank && a->dtype != AD_BOOL8 &&
-           memcmp(a->dims, b->dims, a->rank * sizeof(int64_t)) == 0 && ad_tensor_is_contiguous(a) &&
-           ad_tensor_is_contiguous(b);
+    return a->dtype == b->dtype && a->dtype != AD_BOOL8 && ad_same_shape(a, b) && ad_packed(a) &&
+           ad_packed(b);
 }
 
 static void add_into(ad_tensor *to, const ad_tensor *from) {
@@ -111,7 +111,7 @@ static ad_status sum_of(ad_sweep *s, uint32_t src, ad_value x, ad_value y, ad_va
     return st;
 }
 
-static ad_value load(const ad_sweep *s, const void *slot, bool tensor) {
+static inline ad_value load(const ad_sweep *s, const void *slot, bool tensor) {
     if (s->wide) return *(const ad_value *)slot;
     ad_value v = ad_number(0);
     memcpy(&v.num, slot, sizeof v.num);
@@ -119,17 +119,17 @@ static ad_value load(const ad_sweep *s, const void *slot, bool tensor) {
     return v;
 }
 
-static bool touched(const ad_sweep *s, const void *slot) {
+static inline bool touched(const ad_sweep *s, const void *slot) {
     if (s->wide) return ((const ad_value *)slot)->head != AD_ABSENT_HEAD;
     return *(const uint64_t *)slot != AD_UNTOUCHED;
 }
 
-static void store(const ad_sweep *s, void *slot, ad_value v) {
+static inline void store(const ad_sweep *s, void *slot, ad_value v) {
     if (s->wide) *(ad_value *)slot = v;
     else memcpy(slot, &v.num, sizeof v.num);
 }
 
-static void clear(const ad_sweep *s, void *slot) {
+static inline void clear(const ad_sweep *s, void *slot) {
     if (s->wide) ((ad_value *)slot)->head = AD_ABSENT_HEAD;
     else *(uint64_t *)slot = AD_UNTOUCHED;
 }
@@ -278,7 +278,7 @@ static ad_status give_lines(ad_sweep *s, const tape_entry *e, int i, ad_value v,
     return st == AD_OK ? give(s, e->payload->in[i], e->src, v) : st;
 }
 
-static ad_status give_operand(ad_sweep *s, const tape_entry *e, int i, ad_value v) {
+static inline ad_status give_operand(ad_sweep *s, const tape_entry *e, int i, ad_value v) {
     uint32_t src = e->src, in = e->payload->in[i];
     if (s->lines) return give_lines(s, e, i, v, true);
     if (AD_LIKELY(ad_payload_has_type(e->payload, i, v))) return give(s, in, src, v);
@@ -288,23 +288,24 @@ static ad_status give_operand(ad_sweep *s, const tape_entry *e, int i, ad_value 
     return st == AD_OK ? give(s, in, src, v) : st;
 }
 
-static uint64_t wanted_inputs(const ad_sweep *s, const ad_payload *p) {
+static inline uint64_t wanted_inputs(const ad_sweep *s, const ad_payload *p) {
     uint64_t wanted = ad_prog_dependence(p->prog);
     for (int i = 0; i < p->nin && i < 64; i++)
         if (!ad_needed(s, p->in[i])) wanted &= ~(UINT64_C(1) << i);
     return wanted;
 }
 
-static ad_status run_pullback(ad_sweep *s, const tape_entry *e, uint64_t wanted, const ad_value *in,
-                              ad_value *out) {
-    ad_prog *back = ad_prog_pullback(s->ctx, e->payload->prog, wanted);
+static AD_INLINE ad_status run_pullback(ad_sweep *s, const tape_entry *e, uint64_t wanted,
+                                        const ad_value *in, ad_value *out) {
+    ad_prog *p = e->payload->prog, *back = p->last.pullback;
+    if (!ad_prog_remembers(s->ctx, p, wanted)) back = ad_prog_pullback(s->ctx, p, wanted);
     if (!back) return ad_failed(s->ctx);
     if (!s->record) return ad_prog_run(s->ctx, back, in, out);
     return ad_apply_prog(s->ctx, back, e->src, in, out);
 }
 
 /* Plain: all operands in one pass. Recorded: one program an operand, so that each is one entry. */
-static ad_status back_prog(ad_sweep *s, const tape_entry *e, ad_value g) {
+static AD_INLINE ad_status back_prog(ad_sweep *s, const tape_entry *e, ad_value g) {
     const ad_payload *p = e->payload;
     ad_value in[AD_MAX_OPERANDS + 1], out[AD_MAX_OPERANDS];
     uint64_t wanted = wanted_inputs(s, p);
@@ -596,8 +597,8 @@ static ad_status back_gradient(ad_sweep *s, const tape_entry *e, const ad_value 
 
 /* ---- the walk ----------------------------------------------------------------------------- */
 
-static ad_status back_payload(ad_sweep *s, uint32_t node, const tape_entry *e, ad_value *adj,
-                              const bool *has) {
+static AD_INLINE ad_status back_payload(ad_sweep *s, uint32_t node, const tape_entry *e, ad_value *adj,
+                                        const bool *has) {
     switch (e->op) {
     case E_INDEX: return back_index(s, e, adj[0]);
     case E_PUT: return back_put(s, e, &adj[0]);

@@ -19,14 +19,6 @@ ad_value ad_node_value(const ad_tape *t, uint32_t node) {
 }
 
 /* What was not saved is not read by the rule: a number in its place. */
-ad_value ad_saved_value(const tape_entry *e, int i, bool record) {
-    const ad_payload *p = e->payload;
-    ad_value v = p->saved[i];
-    if (v.kind == KIND_ABSENT) return ad_number(0);
-    v.node = record && i < p->nin ? p->in[i] : 0;
-    return v;
-}
-
 static ad_status fill_of(ad_ctx *ctx, const ad_type *type, double x, ad_value *out) {
     *out = ad_number(x);
     if (type->rank == 0) return AD_OK;

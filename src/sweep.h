@@ -84,7 +84,13 @@ ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const u
 ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out);
 
 /* Operand i and result k of an entry as values: storage, with nodes if `record`. */
-ad_value ad_saved_value(const tape_entry *e, int i, bool record);
+static inline ad_value ad_saved_value(const tape_entry *e, int i, bool record) {
+    const ad_payload *p = e->payload;
+    ad_value v = p->saved[i];
+    if (v.kind == KIND_ABSENT) return ad_number(0);
+    v.node = record && i < p->nin ? p->in[i] : 0;
+    return v;
+}
 /* Is every element exactly 0? Strided values are not looked through. */
 bool ad_value_is_zero(ad_value v);
 ad_status ad_zeros_of(ad_ctx *ctx, const ad_type *type, ad_value *out);

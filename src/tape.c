@@ -79,13 +79,14 @@ void ad_map_clear(ad_ctx *ctx, ad_map *m) {
 
 /* ---- segments ----------------------------------------------------------------------------- */
 
-/* One more element's room in a growing array; false without memory. */
-static bool grow(ad_ctx *ctx, void *array, uint32_t *room, uint32_t need, size_t size) {
+bool ad_grow(ad_ctx *ctx, void *array, uint32_t *room, uint32_t need, size_t size) {
     if (need <= *room) return true;
-    uint32_t more = *room ? 2 * *room : 16;
+    uint32_t more = *room ? *room : 16;
+    while (more < need) more *= 2;
     void **p = array;
     void *big = *p ? ad_mem_resize(ctx, *p, *room * size, more * size) : ad_mem_get(ctx, more * size);
     if (!big) return false;
+    memset((char *)big + *room * size, 0, (more - *room) * size);
     *p = big;
     *room = more;
     return true;
@@ -95,7 +96,7 @@ static bool grow(ad_ctx *ctx, void *array, uint32_t *room, uint32_t need, size_t
 
 static ad_segment *carve(ad_ctx *ctx) {
     ad_tape *t = ctx->tape;
-    if (!grow(ctx, &t->chunks, &t->chunk_room, t->chunk_count + 1, sizeof(void *))) return NULL;
+    if (!ad_grow(ctx, &t->chunks, &t->chunk_room, t->chunk_count + 1, sizeof(void *))) return NULL;
     ad_segment *chunk = ad_mem_get(ctx, SEGS_PER_CHUNK * sizeof(ad_segment));
     if (!chunk) return NULL;
     t->chunks[t->chunk_count++] = chunk;
@@ -118,8 +119,8 @@ static bool take_id(ad_ctx *ctx, uint32_t *id) {
         ad_fail(ctx, AD_ERR_MEMORY, -1, "the tape is full: 4 billion operations are recorded");
         return false;
     }
-    if (!grow(ctx, &t->table, &t->table_room, t->table_used + 1, sizeof *t->table) ||
-        !grow(ctx, &t->free_ids, &t->free_id_room, t->table_used + 1, sizeof *t->free_ids))
+    if (!ad_grow(ctx, &t->table, &t->table_room, t->table_used + 1, sizeof *t->table) ||
+        !ad_grow(ctx, &t->free_ids, &t->free_id_room, t->table_used + 1, sizeof *t->free_ids))
         return false;
     *id = t->table_used++;
     t->table[*id] = 0;
@@ -191,7 +192,7 @@ void ad_tape_trim(ad_ctx *ctx) {
 tape_entry *ad_push_slow(ad_ctx *ctx, uint32_t *node) {
     ad_segment *s = append_segment(ctx);
     if (!s) return NULL;
-    *node = ad_node(s, s->used);
+    *node = ad_node_of(s, s->used);
     ctx->tape->since++;
     return &s->e[s->used++];
 }
@@ -256,21 +257,18 @@ void ad_hold(ad_ctx *ctx, uint32_t node) {
     ad_map_put(ctx, &t->overflow, node, ad_map_get(&t->overflow, node) + 1);
 }
 
-void ad_unhold(ad_ctx *ctx, uint32_t node) {
+/* Of a remnant, or of an entry with more holders than it can count. */
+void ad_unhold_slow(ad_ctx *ctx, uint32_t node) {
     ad_tape *t = ctx->tape;
     uintptr_t w = t->table[node >> SEG_BITS];
     if (ad_is_remnant(w)) {
         remnant_unhold(ctx, ad_remnant_of(w), node);
         return;
     }
-    tape_entry *e = ad_at(t, node);
-    if (AD_UNLIKELY(e->held == HELD_MAX)) {
-        uint32_t more = ad_map_get(&t->overflow, node);
-        if (more == 1) ad_map_remove(&t->overflow, node);
-        else if (more) ad_map_put(ctx, &t->overflow, node, more - 1);
-        if (more) return;
-    }
-    e->held--;
+    uint32_t more = ad_map_get(&t->overflow, node);
+    if (more == 1) ad_map_remove(&t->overflow, node);
+    else if (more) ad_map_put(ctx, &t->overflow, node, more - 1);
+    else ad_at(t, node)->held--;
 }
 
 void ad_retain_slow(ad_ctx *ctx, ad_value v) {
@@ -280,15 +278,7 @@ void ad_retain_slow(ad_ctx *ctx, ad_value v) {
 
 void ad_release_slow(ad_ctx *ctx, ad_value v) {
     if (v.kind == AD_TENSOR) ad_tensor_release(ctx, v.tensor);
-    if (!v.node) return;
-    uintptr_t w = ctx->tape->table[v.node >> SEG_BITS];
-    if (AD_UNLIKELY(ad_is_remnant(w))) {
-        ad_unhold(ctx, v.node);
-        return;
-    }
-    tape_entry *e = &((ad_segment *)w)->e[v.node & SEG_MASK];
-    if (AD_LIKELY(e->held != HELD_MAX)) e->held--;
-    else ad_unhold(ctx, v.node);
+    if (v.node) ad_unhold(ctx, v.node);
 }
 
 /* ---- single entries ----------------------------------------------------------------------- */
@@ -318,27 +308,13 @@ uint32_t ad_operand_slow(ad_ctx *ctx, ad_value v) {
     return fresh;
 }
 
-/* The operands of any entry (the denominators of a gradient are none); `pair` is room for those that stand in the entry itself. */
-int ad_operands(const tape_entry *e, const uint32_t **nodes, uint32_t pair[2]) {
-    if (e->flags & F_PAYLOAD) {
-        const ad_payload *p = e->payload;
-        *nodes = p->in;
-        return e->op == E_GRAD ? 2 * p->ny : p->nin;
-    }
-    *nodes = pair;
-    pair[0] = e->a;
-    pair[1] = e->b;
-    if (e->op == E_CUT) return 0;
-    return e->op == E_LEAF || e->op == E_OUT ? 1 : 2;
-}
-
 /* ---- leaves and parameters ---------------------------------------------------------------- */
 
 ad_param ad_param_new(ad_ctx *ctx) {
     ad_tape *t = ctx->tape;
     ad_param id = t->param_hint ? t->param_hint : 1; /* 0: no parameter */
     while (id < t->param_count && t->params[id].used) id++;
-    if (!grow(ctx, &t->params, &t->param_room, id + 1, sizeof *t->params)) return 0;
+    if (!ad_grow(ctx, &t->params, &t->param_room, id + 1, sizeof *t->params)) return 0;
     if (t->param_count <= id) {
         t->param_count = id + 1;
         t->params[0] = (ad_param_info){0};

@@ -157,7 +157,7 @@ static inline tape_entry *ad_at(const ad_tape *t, uint32_t node) {
     return &ad_seg(t, node)->e[node & SEG_MASK];
 }
 static inline ad_remnant *ad_remnant_of(uintptr_t w) { return (ad_remnant *)(w & ~(uintptr_t)1); }
-static inline uint32_t ad_node(const ad_segment *s, uint32_t offset) {
+static inline uint32_t ad_node_of(const ad_segment *s, uint32_t offset) {
     return s->id << SEG_BITS | offset;
 }
 uint64_t ad_seq_of(const ad_tape *t, uint32_t node);
@@ -173,12 +173,18 @@ static inline tape_entry *ad_push(ad_ctx *ctx, uint32_t *node) {
     ad_tape *t = ctx->tape;
     ad_segment *s = t->last;
     if (AD_UNLIKELY(!s || s->used == SEG_SIZE)) return ad_push_slow(ctx, node);
-    *node = ad_node(s, s->used);
+    *node = ad_node_of(s, s->used);
     t->since++;
     return &s->e[s->used++];
 }
 void ad_hold(ad_ctx *ctx, uint32_t node);
-void ad_unhold(ad_ctx *ctx, uint32_t node);
+void ad_unhold_slow(ad_ctx *ctx, uint32_t node);
+static AD_INLINE void ad_unhold(ad_ctx *ctx, uint32_t node) {
+    uintptr_t w = ctx->tape->table[node >> SEG_BITS];
+    tape_entry *e = ad_is_remnant(w) ? NULL : &((ad_segment *)w)->e[node & SEG_MASK];
+    if (AD_LIKELY(e && e->held != HELD_MAX)) e->held--;
+    else ad_unhold_slow(ctx, node);
+}
 /* Is there something to record? */
 static inline bool ad_any_tracked(const ad_ctx *ctx, int n, const ad_value *in) {
     if (!ctx->recording) return false;
@@ -205,6 +211,21 @@ static inline double ad_entry_number(const tape_entry *e) {
     return e->payload->saved[e->payload->nin].num;
 }
 
+/* The operands of any entry (the denominators of a gradient are none); `pair` is room for those that
+ * stand in the entry itself. */
+static inline int ad_operands(const tape_entry *e, const uint32_t **nodes, uint32_t pair[2]) {
+    if (e->flags & F_PAYLOAD) {
+        const ad_payload *p = e->payload;
+        *nodes = p->in;
+        return e->op == E_GRAD ? 2 * p->ny : p->nin;
+    }
+    *nodes = pair;
+    pair[0] = e->a;
+    pair[1] = e->b;
+    if (e->op == E_CUT) return 0;
+    return e->op == E_LEAF || e->op == E_OUT ? 1 : 2;
+}
+
 /* payloads */
 enum { SAVE_OUT = 1 << 30, SAVE_ALL = SAVE_OUT - 1 };
 /* `save`: bit i for operand i (the last bit stands for all further ones), SAVE_OUT for results;
@@ -214,7 +235,19 @@ ad_payload *ad_payload_new(ad_ctx *ctx, int nin, const ad_value *in, int nout, c
 void ad_payload_free(ad_ctx *ctx, ad_payload *p);
 void ad_payload_type(const ad_payload *p, int i, ad_type *out);
 /* Has the value the shape and dtype of operand i? */
-bool ad_payload_has_type(const ad_payload *p, int i, ad_value v);
+static inline bool ad_payload_has_type(const ad_payload *p, int i, ad_value v) {
+    ad_value saved = p->saved[i];
+    if (saved.kind != AD_TENSOR && saved.kind != KIND_ABSENT) return v.kind != AD_TENSOR;
+    if (v.kind != AD_TENSOR) return false;
+    const ad_tensor *t = v.tensor;
+    const int64_t *dims = saved.kind == AD_TENSOR ? saved.tensor->dims : (int64_t *)saved.ptr + 1;
+    unsigned dtype = saved.kind == AD_TENSOR ? saved.tensor->dtype : (uint8_t)dims[-1];
+    int rank = saved.kind == AD_TENSOR ? saved.tensor->rank : (uint8_t)(dims[-1] >> 8);
+    if (t->dtype != dtype || t->rank != rank) return false;
+    for (int k = 0; k < rank; k++)
+        if (t->dims[k] != dims[k]) return false;
+    return true;
+}
 /* Puts the entry (and one OUT a result if there are several) on the tape; results get their nodes,
  * held once. Takes the payload over, also on failure. */
 ad_status ad_record(ad_ctx *ctx, unsigned op, uint32_t src, ad_payload *p, int nout, ad_value *out);
@@ -224,7 +257,6 @@ ad_status ad_index_read_plan(ad_ctx *ctx, ad_value x, ad_index_plan *plan, uint3
 ad_status ad_index_write_plan(ad_ctx *ctx, ad_value *x, ad_index_plan *plan, ad_value v, uint32_t src);
 /* The entry of result k of `parent`; `*out` gets its node, held once. */
 ad_status ad_push_out(ad_ctx *ctx, uint32_t parent, int k, uint32_t src, ad_value *out);
-int ad_operands(const tape_entry *e, const uint32_t **nodes, uint32_t pair[2]);
 
 /* sets of parameters */
 uint32_t ad_set_single(ad_ctx *ctx, ad_param id);
@@ -236,6 +268,8 @@ void ad_sets_sweep(ad_ctx *ctx);                          /* frees what does not
 void ad_sets_close(ad_ctx *ctx);
 
 void ad_sweeps_close(ad_ctx *ctx);
+/* Room for `need` elements in a growing array, zeros behind those it has; false without memory. */
+bool ad_grow(ad_ctx *ctx, void *array, uint32_t *room, uint32_t need, size_t size);
 void ad_id_free(ad_tape *t, uint32_t id);
 void ad_segment_drop(ad_ctx *ctx, ad_segment *s, bool free_id);
 /* Gives back what consists of spare segments only. */

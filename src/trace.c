@@ -10,23 +10,9 @@
 
 /* ---- pages -------------------------------------------------------------------------------- */
 
-static bool room_for(ad_ctx *ctx, void *array, uint32_t *room, uint32_t need) {
-    if (need <= *room) return true;
-    uint32_t more = *room ? *room : 64;
-    while (more < need) more *= 2;
-    void **p = array;
-    void *big = *p ? ad_mem_resize(ctx, *p, *room * sizeof(void *), more * sizeof(void *))
-                   : ad_mem_get(ctx, more * sizeof(void *));
-    if (!big) return false;
-    memset((char *)big + *room * sizeof(void *), 0, (more - *room) * sizeof(void *));
-    *p = big;
-    *room = more;
-    return true;
-}
-
 ad_page *ad_sweep_page(ad_sweep *s, uint32_t segment, uint64_t seq) {
     ad_tape *t = s->ctx->tape;
-    if (!room_for(s->ctx, &s->table, &s->table_room, segment + 1)) return NULL;
+    if (!ad_grow(s->ctx, &s->table, &s->table_room, segment + 1, sizeof(void *))) return NULL;
     ad_page *p = s->table[segment];
     if (p) return p;
     p = t->free_pages;
@@ -154,7 +140,7 @@ void ad_sweeps_close(ad_ctx *ctx) {
 /* ---- the heap of pages -------------------------------------------------------------------- */
 
 static bool heap_push(ad_sweep *s, ad_page *p) {
-    if (!room_for(s->ctx, &s->heap, &s->heap_room, s->heap_count + 1)) return false;
+    if (!ad_grow(s->ctx, &s->heap, &s->heap_room, s->heap_count + 1, sizeof(void *))) return false;
     uint32_t i = s->heap_count++;
     for (; i && s->heap[(i - 1) / 2]->seq < p->seq; i = (i - 1) / 2) s->heap[i] = s->heap[(i - 1) / 2];
     s->heap[i] = p;
@@ -362,7 +348,8 @@ static ad_status go_down(ad_sweep *s) {
         }
         ad_status st = ad_poll(s->ctx);
         if (st != AD_OK) return st;
-        if (!room_for(s->ctx, &s->order, &s->order_room, s->order_count + 1)) return ad_failed(s->ctx);
+        if (!ad_grow(s->ctx, &s->order, &s->order_room, s->order_count + 1, sizeof(void *)))
+            return ad_failed(s->ctx);
         ad_page *p = heap_pop(s);
         s->order[s->order_count++] = p;
         st = visit_page(s, p);
