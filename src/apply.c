@@ -70,8 +70,8 @@ static ad_status record2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_val
     return push_number(ctx, op, src, x, z, y, out);
 }
 
-static inline ad_status finish2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, double y,
-                                ad_value *out) {
+static AD_INLINE ad_status finish2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, double y,
+                                   ad_value *out) {
     const ad_tape *t = ctx->tape;
     if (!(a.node | b.node) || !ctx->recording) {
         *out = ad_number(y);
@@ -83,16 +83,22 @@ static inline ad_status finish2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a,
     return record2(ctx, op, src, a, b, y, out);
 }
 
-ad_status ad_apply2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, ad_value *out) {
+/* The commonest four, in place. */
+static AD_INLINE bool arithmetic(ad_op op, double a, double b, double *y) {
     switch (op) {
-    case AD_OP_ADD: return finish2(ctx, op, src, a, b, a.num + b.num, out);
-    case AD_OP_SUB: return finish2(ctx, op, src, a, b, a.num - b.num, out);
-    case AD_OP_MUL: return finish2(ctx, op, src, a, b, a.num * b.num, out);
-    case AD_OP_DIV: return finish2(ctx, op, src, a, b, a.num / b.num, out);
-    default: break;
+    case AD_OP_ADD: *y = a + b; return true;
+    case AD_OP_SUB: *y = a - b; return true;
+    case AD_OP_MUL: *y = a * b; return true;
+    case AD_OP_DIV: *y = a / b; return true;
+    default: return false;
     }
-    double y = ad_scalar_value(op, a.num, b.num, 0);
-    if (!gives_bool(op)) return finish2(ctx, op, src, a, b, y, out);
+}
+
+ad_status ad_apply2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value a, ad_value b, ad_value *out) {
+    double y;
+    bool plain = arithmetic(op, a.num, b.num, &y);
+    if (!plain) y = ad_scalar_value(op, a.num, b.num, 0);
+    if (plain || !gives_bool(op)) return finish2(ctx, op, src, a, b, y, out);
     *out = ad_bool(y != 0);
     return AD_OK;
 }
@@ -108,13 +114,9 @@ static AD_INLINE void let_go(ad_ctx *ctx, ad_value *v) {
 ad_status ad_step2(ad_ctx *ctx, ad_op op, uint32_t src, ad_value *to, ad_value *a, ad_value *b,
                    bool kill_a, bool kill_b) {
     ad_value out;
-    ad_status s;
-    switch (op) {
-    case AD_OP_ADD: s = finish2(ctx, op, src, *a, *b, a->num + b->num, &out); break;
-    case AD_OP_SUB: s = finish2(ctx, op, src, *a, *b, a->num - b->num, &out); break;
-    case AD_OP_MUL: s = finish2(ctx, op, src, *a, *b, a->num * b->num, &out); break;
-    default: s = ad_apply2(ctx, op, src, *a, *b, &out); break;
-    }
+    double y;
+    ad_status s = arithmetic(op, a->num, b->num, &y) ? finish2(ctx, op, src, *a, *b, y, &out)
+                                                     : ad_apply2(ctx, op, src, *a, *b, &out);
     if (s != AD_OK) return s;
     if (kill_a) let_go(ctx, a);
     if (kill_b) let_go(ctx, b);
@@ -138,7 +140,7 @@ static ad_status where_number(ad_ctx *ctx, uint32_t src, const ad_value *in, ad_
 /* ---- block programs ----------------------------------------------------------------------- */
 
 /* What the pullback reads has to be saved; of the rest the type is enough. */
-static unsigned prog_saves(ad_ctx *ctx, ad_prog *p, int n, const ad_value *in) {
+static AD_INLINE unsigned prog_saves(ad_ctx *ctx, ad_prog *p, int n, const ad_value *in) {
     uint64_t tracked = 0;
     for (int i = 0; i < n && i < 64; i++) tracked |= (uint64_t)(in[i].node != 0) << i;
     if (AD_LIKELY(ad_prog_remembers(ctx, p, tracked & p->smooth))) return p->last.saves;

@@ -98,7 +98,7 @@ static AD_INLINE bool run_result(ad_ctx *ctx, const ad_prog *p, int32_t node, co
     if (node < p->inputs) {
         if (!ad_is_tensor(in[node])) return false;
         *out = ad_wrap(in[node].tensor);
-        ad_tensor_retain(out->tensor);
+        out->tensor->refs++;
         return true;
     }
     single one;

@@ -58,8 +58,8 @@ static char *pack_type(char *room, const ad_tensor *t) {
 static inline char *keep(ad_payload *p, int i, ad_value v, bool kept, char *room) {
     if (AD_LIKELY(kept)) {
         if (v.kind == AD_TENSOR) {
-            ad_tensor_retain(v.tensor);
-            p->weight += (size_t)v.tensor->size * ad_dtype_size((ad_dtype)v.tensor->dtype);
+            v.tensor->refs++;
+            p->weight += (size_t)ad_span(v.tensor, v.tensor->size);
         }
         v.node = 0;
         p->saved[i] = v;
@@ -69,7 +69,8 @@ static inline char *keep(ad_payload *p, int i, ad_value v, bool kept, char *room
     return pack_type(room, v.tensor);
 }
 
-static AD_INLINE size_t types_size(int nin, const ad_value *in, int nout, const ad_value *out, unsigned save) {
+static AD_INLINE size_t types_size(int nin, const ad_value *in, int nout, const ad_value *out,
+                                  unsigned save) {
     size_t words = 0;
     for (int i = 0; i < nin; i++)
         if (!keeps_value(save, i, nin, in[i])) words += 1 + (size_t)rank_of(in[i]);
@@ -89,8 +90,8 @@ static AD_INLINE bool keep_operands(ad_ctx *ctx, ad_payload *p, int nin, const a
     return ok;
 }
 
-static AD_INLINE ad_payload *payload(ad_ctx *ctx, int nin, const ad_value *in, int nout, const ad_value *out,
-                           unsigned save, const ad_arg *args) {
+static AD_INLINE ad_payload *payload(ad_ctx *ctx, int nin, const ad_value *in, int nout,
+                                     const ad_value *out, unsigned save, const ad_arg *args) {
     size_t nodes = ((size_t)nin * sizeof(uint32_t) + 7) & ~(size_t)7;
     size_t values = (size_t)(nin + nout) * sizeof(ad_value);
     size_t bytes = sizeof(ad_payload) + values + nodes + args_size(args) +

@@ -240,7 +240,8 @@ static void remnant_unhold(ad_ctx *ctx, ad_remnant *r, uint32_t node) {
     if (--r->live == 0) ad_remnant_free(ctx, r);
 }
 
-void ad_hold(ad_ctx *ctx, uint32_t node) {
+/* Of a remnant, or of an entry with as many holders as it can count. */
+void ad_hold_slow(ad_ctx *ctx, uint32_t node) {
     ad_tape *t = ctx->tape;
     uintptr_t w = t->table[node >> SEG_BITS];
     if (ad_is_remnant(w)) {
@@ -248,16 +249,10 @@ void ad_hold(ad_ctx *ctx, uint32_t node) {
         if ((*item & HOLDERS_MAX) != HOLDERS_MAX) ++*item;
         return;
     }
-    tape_entry *e = ad_at(t, node);
-    if (e->held < HELD_MAX) {
-        e->held++;
-        return;
-    }
     /* Without memory for the table the entry simply stays for good. */
     ad_map_put(ctx, &t->overflow, node, ad_map_get(&t->overflow, node) + 1);
 }
 
-/* Of a remnant, or of an entry with more holders than it can count. */
 void ad_unhold_slow(ad_ctx *ctx, uint32_t node) {
     ad_tape *t = ctx->tape;
     uintptr_t w = t->table[node >> SEG_BITS];

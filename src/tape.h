@@ -177,12 +177,23 @@ static inline tape_entry *ad_push(ad_ctx *ctx, uint32_t *node) {
     t->since++;
     return &s->e[s->used++];
 }
-void ad_hold(ad_ctx *ctx, uint32_t node);
+/* The entry, where it counts its holders itself: not in a remnant, nor beyond what it can count. */
+static AD_INLINE tape_entry *ad_counting(const ad_tape *t, uint32_t node) {
+    uintptr_t w = t->table[node >> SEG_BITS];
+    if (AD_UNLIKELY(ad_is_remnant(w))) return NULL;
+    tape_entry *e = &((ad_segment *)w)->e[node & SEG_MASK];
+    return e->held == HELD_MAX ? NULL : e;
+}
+void ad_hold_slow(ad_ctx *ctx, uint32_t node);
+static AD_INLINE void ad_hold(ad_ctx *ctx, uint32_t node) {
+    tape_entry *e = ad_counting(ctx->tape, node);
+    if (AD_LIKELY(e != NULL)) e->held++;
+    else ad_hold_slow(ctx, node);
+}
 void ad_unhold_slow(ad_ctx *ctx, uint32_t node);
 static AD_INLINE void ad_unhold(ad_ctx *ctx, uint32_t node) {
-    uintptr_t w = ctx->tape->table[node >> SEG_BITS];
-    tape_entry *e = ad_is_remnant(w) ? NULL : &((ad_segment *)w)->e[node & SEG_MASK];
-    if (AD_LIKELY(e && e->held != HELD_MAX)) e->held--;
+    tape_entry *e = ad_counting(ctx->tape, node);
+    if (AD_LIKELY(e != NULL)) e->held--;
     else ad_unhold_slow(ctx, node);
 }
 /* Is there something to record? */

@@ -68,12 +68,13 @@ ad_tensor *ad_tensor_new(ad_ctx *ctx, ad_dtype dtype, int rank, const int64_t *d
 
 ad_tensor *ad_tensor_like(ad_ctx *ctx, const ad_tensor *model) {
     size_t rank = model->rank, head = round_up(header_bytes((int)rank));
-    ad_dtype dtype = (ad_dtype)model->dtype;
-    ad_tensor *t = ad_mem_get(ctx, round_up(head + (size_t)model->size * ad_dtype_size(dtype)));
+    ad_tensor *t = ad_mem_get(ctx, round_up(head + (size_t)ad_span(model, model->size)));
     if (!t) return NULL;
     *t = (ad_tensor){.refs = 1, .dtype = model->dtype, .rank = model->rank, .asked = model->asked,
                      .data = (char *)t + head, .size = model->size};
-    for (size_t i = 0; i < 2 * rank; i++) t->dims[i] = model->dims[i];
+    t->dims[0] = model->dims[0]; /* of a vector, without a call */
+    t->dims[1] = model->dims[1];
+    if (rank > 1) memcpy(t->dims, model->dims, 2 * rank * sizeof t->dims[0]);
     if (model->base) ad_shape_strides((int)rank, model->dims, t->dims + rank);
     return t;
 }

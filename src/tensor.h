@@ -34,9 +34,13 @@ ad_status ad_tensor_fill_from(ad_ctx *ctx, ad_tensor *to, const ad_tensor *from)
 /* `value` into all elements. */
 void ad_tensor_fill(ad_tensor *t, double value);
 
-static inline const void *ad_element(const ad_tensor *t, int64_t offset) {
+/* What so many elements take. */
+static inline int64_t ad_span(const ad_tensor *t, int64_t elements) {
     static const uint8_t shift[] = {[AD_F64] = 3, [AD_F32] = 2, [AD_BOOL8] = 0};
-    return (const char *)t->data + offset * ((int64_t)1 << shift[t->dtype]);
+    return elements * ((int64_t)1 << shift[t->dtype]);
+}
+static inline const void *ad_element(const ad_tensor *t, int64_t offset) {
+    return (const char *)t->data + ad_span(t, offset);
 }
 static inline void *ad_element_mut(ad_tensor *t, int64_t offset) {
     return (void *)(uintptr_t)ad_element(t, offset);

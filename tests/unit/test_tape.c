@@ -103,6 +103,27 @@ Test(tape, chain_of_a_million) {
     ad_free(ctx);
 }
 
+static uint64_t alive(ad_ctx *ctx) {
+    ad_collect(ctx, true);
+    return ad_tape_statistics(ctx).alive;
+}
+
+/* An entry counts 65535 holders itself and the others in a table. */
+Test(tape, more_holders_than_an_entry_counts) {
+    ad_ctx *ctx = ad_new(NULL);
+    ad_value x = leaf(ctx, 3, 0);
+    for (int i = 1; i < 65536; i++) ad_retain(ctx, x);
+    cr_expect_eq(alive(ctx), 1);
+    for (int i = 65536; i < 70000; i++) ad_retain(ctx, x);
+    for (int i = 70000; i > 1; i--) ad_release(ctx, x);
+    cr_expect_eq(alive(ctx), 1);
+    ad_value y = op2(ctx, AD_OP_MUL, x, x), g = grad(ctx, y, x);
+    cr_expect_eq(g.num, 6);
+    ad_release(ctx, x), ad_release(ctx, y), ad_release(ctx, g);
+    cr_expect_eq(alive(ctx), 0);
+    ad_free(ctx);
+}
+
 /* 2^60 paths. */
 Test(tape, diamond) {
     ad_ctx *ctx = ad_new(NULL);
