@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-void gr_command_show(const gr_session *s, gr_buffer *text) {
+void gr_command_show(gr_session *s, gr_buffer *text) {
+    s->failed |= gr_vm_report(s->host->vm)->error_count > 0;
     if (text->text && text->size) fwrite(text->text, 1, text->size, stdout);
     gr_buffer_free(text);
     gr_host_report(s->host);
@@ -87,7 +88,8 @@ void gr_command_help(gr_session *s, const char *rest) {
     gr_command_show(s, &text);
 }
 
-static void run_unknown(const char *word, size_t size) {
+static void run_unknown(gr_session *s, const char *word, size_t size) {
+    s->failed = true;
     gr_suggestion near = gr_suggest_begin(word, size);
     for (size_t i = 0; i < ACTIONS; i++)
         gr_suggest_offer(&near, actions[i].name, strlen(actions[i].name));
@@ -99,6 +101,7 @@ static void run_unknown(const char *word, size_t size) {
 bool gr_run_command(gr_session *s, const char *line) {
     char rest[4096];
     line = gr_skip_blanks(line);
+    s->failed = false;
     if (gr_ask(s->host, line)) return true;
     bool help = strncmp(line, "help", 4) == 0 && !*gr_skip_blanks(line + 4);
     if (*line == '?' || help) {
@@ -124,7 +127,7 @@ bool gr_run_command(gr_session *s, const char *line) {
             actions[i].run(s, rest);
             return true;
         }
-    run_unknown(line, word);
+    run_unknown(s, line, word);
     return true;
 }
 

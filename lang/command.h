@@ -19,7 +19,9 @@ typedef struct gr_session {
     gr_edit *edit;
     gr_loaded *loaded; /* in the order of their first :load */
     uint32_t loaded_count, loaded_room;
-    bool leave; /* :quit */
+    bool leave;  /* :quit */
+    int status;  /* that exit(n) in a file asked for */
+    bool failed; /* the last command: the end of a script that comes through a pipe */
 } gr_session;
 
 void gr_session_open(gr_session *session, gr_host *host, gr_edit *edit);

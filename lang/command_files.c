@@ -39,18 +39,20 @@ static gr_loaded *remember(gr_session *s, const char *path) {
     return &s->loaded[s->loaded_count++];
 }
 
-/* All of the file, or nothing of it. */
-static bool run_file(gr_session *s, const char *path) {
+/* All of the file, or of a text (where `path` is NULL), or nothing of it. */
+static bool run_whole(gr_session *s, const char *path, const gr_buffer *text) {
     gr_vm *vm = s->host->vm;
     gr_top before;
     if (!gr_top_save(vm, &before)) {
         fputs("error: there is not enough memory\n", stderr);
         return false;
     }
-    gr_status status = gr_run_file(vm, path, 0);
+    gr_status status = path ? gr_run_file(vm, path, 0) : gr_run_text(vm, "reload", text->text, text->size, 0);
     if (status == GR_OK || status == GR_EXITED) gr_top_keep(vm, &before);
     else gr_top_restore(vm, &before);
     s->leave = status == GR_EXITED;
+    s->failed |= status != GR_OK && !s->leave;
+    if (s->leave) s->status = gr_exit_status(vm);
     gr_host_report(s->host);
     if (status != GR_OK && status != GR_EXITED) puts("All variables are as they were before.");
     return status == GR_OK;
@@ -58,7 +60,7 @@ static bool run_file(gr_session *s, const char *path) {
 
 static void load_file(gr_session *s, const char *path) {
     uint64_t content = content_of(s, path);
-    bool ok = run_file(s, path);
+    bool ok = run_whole(s, path, NULL);
     gr_loaded *file = content ? remember(s, path) : NULL;
     /* what failed counts as changed */
     if (file) file->content = ok ? content : 0;
@@ -69,17 +71,37 @@ void gr_command_load(gr_session *s, const char *path) {
     else puts("`:load file` runs a file; `:reload` runs it again when it has changed.");
 }
 
+static void name_module(void *user, const char *path) {
+    (void)user;
+    printf("%s\n", path);
+}
+
+/* Modules that have changed, for the variables of the prompt that hold them; what has loaded them, or
+ * been made with them, may be another one too. */
+static bool reload_modules(gr_session *s) {
+    gr_vm *vm = s->host->vm;
+    gr_buffer text;
+    if (!gr_stale_imports(vm, name_module, NULL)) return false;
+    gr_buffer_init(&text, s->host->ctx);
+    gr_put_imports(vm, &text);
+    gr_forget_imports(vm);
+    if (text.size) run_whole(s, NULL, &text);
+    gr_buffer_free(&text);
+    return true;
+}
+
 void gr_command_reload(gr_session *s, const char *rest) {
-    uint32_t changed = 0;
+    bool modules = reload_modules(s), any = modules;
     (void)rest;
     for (uint32_t i = 0; i < s->loaded_count && !s->leave; i++) {
         const gr_loaded *file = &s->loaded[i];
         uint64_t content = content_of(s, file->path);
-        if (content && content == file->content) continue;
+        if (!modules && content && content == file->content) continue;
         printf("%s\n", file->path);
-        if (changed++ == 0) gr_forget_imports(s->host->vm);
+        if (!any) gr_forget_imports(s->host->vm);
+        any = true;
         load_file(s, file->path);
     }
-    if (!s->loaded_count) puts("Nothing has been loaded: `:load file` does.");
-    else if (!changed) puts("No loaded file has changed.");
+    if (any) return;
+    puts(s->loaded_count ? "No loaded file has changed." : "Nothing has been loaded: `:load file` does.");
 }

@@ -46,6 +46,7 @@ void gr_command_time(gr_session *s, const char *text) {
     gr_status status = gr_run_cost(s->host->vm, "<time>", text, strlen(text), 1e-3 * PATIENCE_MS, &cost);
     if (status == GR_OK) put_cost(&out, &cost);
     s->leave = status == GR_EXITED;
+    if (s->leave) s->status = gr_exit_status(s->host->vm);
     gr_command_show(s, &out);
 }
 
@@ -100,27 +101,6 @@ void gr_command_vars(gr_session *s, const char *rest) {
 
 /* ---- stages ----------------------------------------------------------------------------------- */
 
-void gr_command_dump(gr_session *s, const char *rest) {
-    static const char *const stages[] = {"ast", "code"};
-    gr_vm *vm = s->host->vm;
-    size_t word = strcspn(rest, " \t\r\n");
-    const char *stage = NULL, *text = gr_skip_blanks(rest + word);
-    gr_buffer out;
-    gr_top before;
-    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
-        if (strlen(stages[i]) == word && strncmp(rest, stages[i], word) == 0) stage = stages[i];
-    if (!stage || !*text) {
-        puts("`:dump ast expression` shows its tree, `:dump code expression` its instructions.");
-        return;
-    }
-    gr_buffer_init(&out, s->host->ctx);
-    if (gr_top_save(vm, &before)) {
-        gr_dump_text(vm, stage, "<dump>", text, strlen(text), &out);
-        gr_top_restore(vm, &before);
-    }
-    gr_command_show(s, &out);
-}
-
 /* Tabulators as blanks to the next eighth column. */
 static void put_columns(gr_buffer *out, const gr_buffer *from) {
     size_t column = 0;
@@ -135,6 +115,35 @@ static void put_columns(gr_buffer *out, const gr_buffer *from) {
         if (c == '\n') column = 0;
         else column += ((unsigned char)c & 0xc0) != 0x80;
     }
+}
+
+void gr_command_dump(gr_session *s, const char *rest) {
+    static const char *const stages[] = {"tokens", "ast", "code", "tape"};
+    gr_vm *vm = s->host->vm;
+    size_t word = strcspn(rest, " \t\r\n");
+    const char *stage = NULL, *text = gr_skip_blanks(rest + word);
+    gr_buffer list, out;
+    gr_top before;
+    for (size_t i = 0; i < sizeof stages / sizeof *stages; i++)
+        if (strlen(stages[i]) == word && strncmp(rest, stages[i], word) == 0) stage = stages[i];
+    if (!stage || !*text) {
+        puts("`:dump tokens expression` shows its tokens, `:dump ast expression` its tree, `:dump code\n"
+             "expression` its instructions, `:dump tape expression` the operations behind it.");
+        return;
+    }
+    if (strcmp(stage, "tape") == 0) {
+        gr_command_tape(s, text);
+        return;
+    }
+    gr_buffer_init(&list, s->host->ctx);
+    gr_buffer_init(&out, s->host->ctx);
+    if (gr_top_save(vm, &before)) {
+        gr_dump_text(vm, stage, "<dump>", text, strlen(text), &list);
+        gr_top_restore(vm, &before);
+    }
+    put_columns(&out, &list);
+    gr_buffer_free(&list);
+    gr_command_show(s, &out);
 }
 
 /* Evaluated as it stands, with nothing of it left behind. */

@@ -10,7 +10,7 @@
 #include "command.h"
 
 /* Writes the text, lets go of it, and reports what the last run raised. */
-void gr_command_show(const gr_session *s, gr_buffer *text);
+void gr_command_show(gr_session *s, gr_buffer *text);
 
 /* What completion knows of settings.def: "nan:warn|error|quiet …" */
 extern const char gr_setting_words[];

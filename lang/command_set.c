@@ -217,8 +217,11 @@ void gr_command_set(gr_session *s, const char *rest) {
     if (*value == '=') value = gr_skip_blanks(value + 1);
     gr_buffer_init(&out, s->host->ctx);
     for (size_t i = 0; !*rest && i < SETTINGS; i++) put_setting(s, &out, &settings[i]);
+    verdict heard = *rest && !row ? REFUSED : TAKEN;
+    if (row && *value) heard = row->set(s, row->words, value);
+    else if (row) put_setting(s, &out, row);
     if (*rest && !row) refuse_name(&out, rest, size);
-    else if (*rest && !*value) put_setting(s, &out, row);
-    else if (*rest && row->set(s, row->words, value) == NOT_A_VALUE) refuse_value(&out, row, value);
+    else if (heard == NOT_A_VALUE) refuse_value(&out, row, value);
+    s->failed = heard != TAKEN;
     gr_command_show(s, &out);
 }

@@ -116,7 +116,7 @@ static gr_line read_plain(gr_edit *edit, const char *prompt, gr_buffer *out) {
             return GR_LINE_READ;
         }
         if (line != GR_LINE_READ) return line;
-        if (!is_incomplete(edit, out) && (terminal || !gr_statement_goes_on())) return line;
+        if (!is_incomplete(edit, out) && (terminal || !gr_statement_goes_on(out))) return line;
         gr_buffer_puts(out, "\n");
     }
 }

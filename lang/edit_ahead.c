@@ -3,7 +3,7 @@
  * A script on standard input is run statement by statement as it comes, and still a line that begins
  * with `else` or a binary operator belongs to the statement above it. So what stands in front of the
  * reader is looked at, and put back: only what has already arrived, since who writes into a pipe may
- * wait for an answer before writing the next line.
+ * wait for an answer before writing the next line. But an `if` waits for its `else`.
  */
 #include "edit_private.h"
 
@@ -54,12 +54,23 @@ static size_t skip(const char *text, size_t n) {
     return i;
 }
 
-bool gr_statement_goes_on(void) {
+static bool is_if(const gr_buffer *statement) {
+    size_t at = statement->size ? skip(statement->text, statement->size) : 0;
+    return statement->size > at + 2 && memcmp(statement->text + at, "if", 2) == 0 &&
+           !is_word(statement->text[at + 2]);
+}
+
+bool gr_statement_goes_on(const gr_buffer *statement) {
     char text[MOST_AHEAD + 1];
     size_t n = 0, code = 0;
-    while (n < MOST_AHEAD && n < code + 8 && is_ready()) {
+    bool waits = is_if(statement);
+    while (n < MOST_AHEAD && n < code + 8) {
+        if (!(waits && (n == code || text[n - 1] != '\n')) && !is_ready()) break;
         int c = getc_unlocked(stdin);
-        if (c == EOF) break;
+        if (c == EOF) {
+            if (ferror(stdin)) clearerr(stdin); /* a signal, which the statement will see */
+            break;
+        }
         text[n++] = (char)c;
         code = skip(text, n);
     }

@@ -58,6 +58,6 @@ void gr_live_draw(gr_edit *edit);
 void gr_live_finish(gr_edit *edit);
 
 /* Has a line arrived on standard input that goes on with the statement above it (edit_ahead.c)? */
-bool gr_statement_goes_on(void);
+bool gr_statement_goes_on(const gr_buffer *statement);
 
 #endif

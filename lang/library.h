@@ -12,6 +12,7 @@ typedef struct gr_imported {
     const char *path; /* canonical */
     gr_value value;   /* the record; absent while it has not been run to its end */
     bool running;
+    const gr_source *source; /* that was run to its end */
 } gr_imported;
 
 typedef struct gr_library {

@@ -363,6 +363,7 @@ static bool run_import(gr_vm *vm, const char *path, uint32_t index, gr_value *ou
     gr_value r = ok ? module_record(vm, m) : gr_absent();
     if (gr_failed(r)) return false;
     l->imports[index].value = r;
+    l->imports[index].source = source;
     *out = gr_retain(vm, r);
     return true;
 }

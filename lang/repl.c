@@ -73,11 +73,14 @@ static int read_statements(prompt *p) {
         if (p->terminal && !*gr_skip_blanks(text_of(p))) continue;
         if (p->terminal) gr_edit_remember(p->edit, text_of(p));
         gr_host_patience(p->host, true);
-        if (p->terminal && gr_run_command(&p->session, text_of(p))) continue;
-        if (!run_statement(p, &status)) return status;
+        if (gr_run_command(&p->session, text_of(p))) {
+            if (p->session.failed && !p->terminal) return 1;
+        } else if (!run_statement(p, &status)) {
+            return status;
+        }
         count_lines(p);
     }
-    return 0;
+    return p->session.status;
 }
 
 /* ---- a loop that is held up ------------------------------------------------------------------- */

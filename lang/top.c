@@ -7,6 +7,7 @@
  */
 #include "top.h"
 
+#include "format.h"
 #include "heap_private.h"
 #include "library.h"
 
@@ -81,6 +82,48 @@ void gr_forget_imports(gr_vm *vm) {
         gr_replace(vm, &l->imports[i].value, gr_absent());
 }
 
+/* As it was run; a file that cannot be read any more is another one. */
+static bool is_stale(gr_vm *vm, const gr_source *ran) {
+    gr_source *now = NULL;
+    if (gr_source_read(vm->ctx, ran->name, &now) != GR_SOURCE_OK) return true;
+    bool same = now->size == ran->size && memcmp(now->text, ran->text, now->size) == 0;
+    gr_source_free(now);
+    return !same;
+}
+
+uint32_t gr_stale_imports(gr_vm *vm, void (*each)(void *user, const char *path), void *user) {
+    const gr_library *l = vm->library;
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < l->import_count; i++) {
+        const gr_source *ran = l->imports[i].source;
+        if (!ran || !is_stale(vm, ran)) continue;
+        count++;
+        each(user, ran->name);
+    }
+    return count;
+}
+
+static const gr_source *module_of(gr_vm *vm, gr_value v) {
+    const gr_library *l = vm->library;
+    for (uint32_t i = 0; v.kind == GR_RECORD && i < l->import_count; i++) {
+        gr_value module = l->imports[i].value;
+        if (module.kind == GR_RECORD && gr_as_record(module) == gr_as_record(v)) return l->imports[i].source;
+    }
+    return NULL;
+}
+
+void gr_put_imports(gr_vm *vm, gr_buffer *out) {
+    const gr_module *m = vm->library->main;
+    for (uint32_t i = 0; i < m->count; i++) {
+        const gr_global *g = &vm->globals[m->order[i]];
+        const gr_source *ran = g->flags & GR_GLOBAL_LIBRARY ? NULL : module_of(vm, g->value);
+        if (!ran || strcmp(g->name->text, "ans") == 0) continue;
+        gr_buffer_puts(out, "import ");
+        gr_format_quoted(out, ran->name, strlen(ran->name));
+        gr_buffer_printf(out, " as %s\n", g->name->text);
+    }
+}
+
 void gr_top_reset(gr_vm *vm) {
     const gr_module *m = vm->library->main;
     for (uint32_t i = 0; i < m->count; i++) {
@@ -90,6 +133,7 @@ void gr_top_reset(gr_vm *vm) {
     gr_replace(vm, &vm->answer, gr_nil());
     vm->has_answer = false;
     gr_forget_imports(vm);
+    for (uint32_t i = 0; i < vm->library->import_count; i++) vm->library->imports[i].source = NULL;
     ad_collect(vm->ctx, true);
 }
 

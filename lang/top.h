@@ -29,6 +29,10 @@ bool gr_top_holds(const gr_top *top, const uint32_t *ids);
 void gr_top_reset(gr_vm *vm);
 /* The modules are run again when they are imported next. */
 void gr_forget_imports(gr_vm *vm);
+/* Calls `each` for the modules whose file is not as it was when they ran; gives their number. */
+uint32_t gr_stale_imports(gr_vm *vm, void (*each)(void *user, const char *path), void *user);
+/* Appends an import statement for each variable of the top level that holds a module. */
+void gr_put_imports(gr_vm *vm, gr_buffer *out);
 
 typedef struct gr_cost {
     double seconds;   /* of one run, the mean */
