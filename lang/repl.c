@@ -34,6 +34,12 @@ static bool is_silent(const prompt *p) {
 
 /* ---- statements ------------------------------------------------------------------------------- */
 
+/* Says it once of each: later definitions replace the user's own. */
+static void tell_hidden(const prompt *p, uint32_t from) {
+    for (const char *name; (name = gr_next_hiding(p->host->vm, &from));)
+        printf("(`%s` is yours now; the prelude's is `prelude.%s`)\n", name, name);
+}
+
 /* Runs what has been read; false where the session ends, with its status. What the end of the input
  * has cut off is run all the same, so that it is told what is missing. */
 static bool run_statement(prompt *p, int *status) {
@@ -43,10 +49,12 @@ static bool run_statement(prompt *p, int *status) {
     snprintf(name, sizeof name, p->terminal ? "<prompt %u>" : "<stdin>", p->count + 1);
     uint32_t line = p->terminal ? 1 : p->line;
     bool silent = is_silent(p);
+    uint32_t names = gr_own_names(vm);
     p->count++;
     gr_status ended = gr_run_lines(vm, name, line, text_of(p), p->statement.size, flags);
     if (ended == GR_INCOMPLETE)
         ended = gr_run_lines(vm, name, line, text_of(p), p->statement.size, GR_RUN_ANSWER);
+    if (p->terminal) tell_hidden(p, names);
     if (ended == GR_OK && p->terminal && !silent) gr_host_answer(p->host, true);
     gr_host_report(p->host);
     *status = gr_host_status(p->host, ended);
