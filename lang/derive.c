@@ -146,13 +146,7 @@ static bool checked(gr_vm *vm, const leaves *l, ad_status status) {
 }
 
 static bool sweep_all(gr_vm *vm, leaves *l) {
-    if (l->e.kind == AD_NUMBER)
-        return checked(vm, l, ad_vjp(vm->ctx, 1, &l->e, NULL, (int)l->count, l->in, l->flags,
-                                     l->src, l->out));
-    for (uint32_t i = 0; i < l->count; i++)
-        if (!checked(vm, l, ad_jacobian(vm->ctx, l->e, l->in[i], l->flags, l->src, &l->out[i])))
-            return false;
-    return true;
+    return checked(vm, l, ad_jacobians(vm->ctx, l->e, (int)l->count, l->in, l->flags, l->src, l->out));
 }
 
 static bool sweep(gr_vm *vm, leaves *l) {

@@ -390,6 +390,9 @@ ad_status ad_jvp(ad_ctx *ctx, int n, const ad_value *wrt, const ad_value *tangen
 /* All rows of ∂y/∂wrt: shape y.shape ++ wrt.shape. */
 ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uint32_t src,
                       ad_value *out);
+/* The same for several wrt, by one sweep where rows are what to take. */
+ad_status ad_jacobians(ad_ctx *ctx, ad_value y, int n, const ad_value *wrt, unsigned flags, uint32_t src,
+                       ad_value *out);
 /* True where y's computation acted element by element on the leaf (f' is defined). */
 bool ad_is_elementwise(ad_ctx *ctx, ad_value y, ad_value leaf);
 

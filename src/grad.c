@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* grad.c - derivatives as values: sweeps with their seeds, the entry from which a sweep can be repeated,
- * Jacobians, many rows or columns in one sweep.
+ * Jacobians, many rows or columns in one sweep, rows for several denominators at once.
  *
  * A gradient is one entry. Only if somebody differentiates it is its sweep run again with recording
  * (ad_unroll): a training loop pays nothing for second derivatives. */
@@ -172,9 +172,9 @@ ad_status ad_vjp(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, i
     return vjp(ctx, 0, ny, y, seed, n, wrt, flags, src, out);
 }
 
-ad_status ad_vjp_lines(ad_ctx *ctx, ad_value y, int64_t k, ad_value seed, ad_value wrt, unsigned flags,
-                       uint32_t src, ad_value *out) {
-    return vjp(ctx, k, 1, &y, &seed, 1, &wrt, flags, src, out);
+ad_status ad_vjp_lines(ad_ctx *ctx, ad_value y, int64_t k, ad_value seed, int n, const ad_value *wrt,
+                       unsigned flags, uint32_t src, ad_value *out) {
+    return vjp(ctx, k, 1, &y, &seed, n, wrt, flags, src, out);
 }
 
 /* ---- forward ------------------------------------------------------------------------------ */
@@ -300,6 +300,18 @@ ad_status ad_sweep_again(ad_ctx *ctx, const tape_entry *e) {
 
 /* ---- Jacobians ---------------------------------------------------------------------------- */
 
+/* What is asked: rows of y with respect to all wrt, or columns of one. */
+typedef struct job {
+    ad_ctx *ctx;
+    ad_value y;
+    int n;
+    const ad_value *wrt;
+    bool rows;
+    int64_t lines; /* elements of y, or of wrt */
+    unsigned flags;
+    uint32_t src;
+} job;
+
 static int64_t size_of(ad_value v) { return v.kind == AD_TENSOR ? v.tensor->size : 1; }
 
 /* Lines first … first + k − 1 of the unit matrix, as lines of the shape and dtype of `like`. */
@@ -322,157 +334,208 @@ static ad_status call_ints(ad_ctx *ctx, ad_op op, uint32_t src, ad_value v, int 
     return ad_apply(ctx, op, src, 1, &v, args, out);
 }
 
+static void release_all(ad_ctx *ctx, int64_t n, ad_value *v) {
+    for (int64_t i = 0; i < n; i++) {
+        ad_release(ctx, v[i]);
+        v[i] = ad_number(0);
+    }
+}
+
 /* As many at once as an operation takes; the parts stand at the front of `part`, which it empties. */
-static ad_status join_parts(ad_ctx *ctx, uint32_t src, int64_t n, ad_value *part, ad_value *out) {
+static ad_status join_parts(const job *b, int64_t n, ad_value *part, ad_value *out) {
     ad_status st = AD_OK;
     while (n > 1) {
         int64_t parts = 0;
         for (int64_t i = 0; i < n; i += AD_MAX_OPERANDS, parts++) {
             int64_t few = n - i < AD_MAX_OPERANDS ? n - i : AD_MAX_OPERANDS;
             ad_value joined = ad_number(0);
-            if (st == AD_OK) st = ad_apply(ctx, AD_OPID_concat, src, (int)few, part + i, NULL, &joined);
-            for (int64_t k = 0; k < few; k++) ad_release(ctx, part[i + k]);
+            if (st == AD_OK) st = ad_apply(b->ctx, AD_OPID_concat, b->src, (int)few, part + i, NULL, &joined);
+            release_all(b->ctx, few, part + i);
             part[parts] = st == AD_OK ? joined : ad_number(0);
         }
         n = parts;
     }
     *out = part[0];
+    part[0] = ad_number(0);
     return st;
 }
 
-/* What the lines lead to: [n, …] with the shape of wrt for rows, of y for columns. */
-static ad_status recorded_part(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t first, int64_t k,
-                               unsigned flags, uint32_t src, ad_value *out) {
+/* Some lines as one entry: a value for each wrt (or of y), [k, …]. */
+static ad_status recorded_part(const job *b, int64_t first, int64_t k, ad_value *out) {
     ad_value seed;
-    ad_status st = unit_lines(ctx, rows ? y : wrt, first, k, &seed);
+    ad_status st = unit_lines(b->ctx, b->rows ? b->y : b->wrt[0], first, k, &seed);
     if (st != AD_OK) return st;
-    st = rows ? ad_vjp_lines(ctx, y, k, seed, wrt, flags, src, out)
-              : ad_jvp_lines(ctx, wrt, k, seed, y, flags, src, out);
-    ad_release(ctx, seed);
+    st = b->rows ? ad_vjp_lines(b->ctx, b->y, k, seed, b->n, b->wrt, b->flags, b->src, out)
+                 : ad_jvp_lines(b->ctx, b->wrt[0], k, seed, b->y, b->flags, b->src, out);
+    ad_release(b->ctx, seed);
     return st;
 }
 
-/* Lines as entries: whoever differentiates them sweeps again, as many at once. */
-static ad_status recorded_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, int64_t n, int64_t few,
-                                unsigned flags, uint32_t src, ad_value *out) {
-    size_t parts = (size_t)((n + few - 1) / few), bytes = parts * sizeof(ad_value);
-    ad_value *part = ad_mem_get(ctx, bytes);
-    if (!part) return ad_failed(ctx);
-    ad_status st = AD_OK;
-    int64_t made = 0;
-    for (int64_t i = 0; i < n && st == AD_OK; i += few, made++)
-        st = recorded_part(ctx, y, wrt, rows, i, n - i < few ? n - i : few, flags, src, &part[made]);
-    if (st == AD_OK) {
-        st = join_parts(ctx, src, made, part, out);
-    } else {
-        made--;
-        for (int64_t i = 0; i < made; i++) ad_release(ctx, part[i]);
-    }
-    ad_mem_put(ctx, part, bytes);
-    return st;
-}
-
-/* [n, …] as y.shape ++ wrt.shape: columns have their axis at the end. Takes `v` over. */
-static ad_status arrange_lines(ad_ctx *ctx, uint32_t src, ad_value v, bool rows, int rank,
-                               const int64_t *dims, ad_value *out) {
-    if (!rows) {
+/* [lines, …] as y.shape ++ wrt.shape: columns have their axis at the end. Takes `v` over. */
+static ad_status arrange_lines(const job *b, ad_value v, const ad_type *type, ad_value *out) {
+    if (!b->rows) {
         int64_t order[AD_MAX_RANK];
         int n = v.tensor->rank;
         for (int i = 0; i < n; i++) order[i] = i + 1 < n ? i + 1 : 0;
         ad_value turned;
-        ad_status st = call_ints(ctx, AD_OPID_permute, src, v, n, order, &turned);
-        ad_release(ctx, v);
+        ad_status st = call_ints(b->ctx, AD_OPID_permute, b->src, v, n, order, &turned);
+        ad_release(b->ctx, v);
         if (st != AD_OK) return st;
         v = turned;
     }
-    ad_status st = call_ints(ctx, AD_OPID_reshape, src, v, rank, dims, out);
-    ad_release(ctx, v);
+    ad_status st = call_ints(b->ctx, AD_OPID_reshape, b->src, v, type->rank, type->dims, out);
+    ad_release(b->ctx, v);
+    return st;
+}
+
+/* Lines as entries: whoever differentiates them sweeps again, as many at once. Parts of a wrt stand one
+ * behind the other; `some` has room for one of each. */
+static ad_status recorded_lines(const job *b, int64_t few, const ad_type *type, ad_value *out) {
+    int64_t parts = (b->lines + few - 1) / few;
+    size_t count = (size_t)(parts * b->n), bytes = (count + (size_t)b->n) * sizeof(ad_value);
+    ad_value *part = ad_mem_get(b->ctx, bytes), *some = part + count;
+    if (!part) return ad_failed(b->ctx);
+    for (size_t i = 0; i < count; i++) part[i] = ad_number(0);
+    ad_status st = AD_OK;
+    for (int64_t i = 0, at = 0; i < b->lines && st == AD_OK; i += few, at++) {
+        st = recorded_part(b, i, b->lines - i < few ? b->lines - i : few, some);
+        for (int w = 0; w < b->n && st == AD_OK; w++) part[w * parts + at] = some[w];
+    }
+    int made = 0;
+    for (; made < b->n && st == AD_OK; made++) {
+        ad_value all;
+        st = join_parts(b, parts, part + made * parts, &all);
+        if (st == AD_OK) st = arrange_lines(b, all, &type[made], &out[made]);
+    }
+    if (st != AD_OK && made) {
+        out[made - 1] = ad_number(0);
+        release_all(b->ctx, made - 1, out);
+    }
+    release_all(b->ctx, (int64_t)count, part);
+    ad_mem_put(b->ctx, part, bytes);
     return st;
 }
 
 /* Lines first … first + k − 1 into their rows or columns of the whole, zeros where nothing arrived. `buf`
  * has room for them. */
-static void put_lines(ad_value lines, bool rows, int64_t first, int64_t k, double *buf, ad_tensor *whole,
-                      int64_t n) {
-    int64_t m = whole->size / n;
-    double *to = whole->data;
-    if (lines.head != AD_ABSENT_HEAD) ad_tensor_read(lines.tensor, rows ? to + first * m : buf);
-    else memset(rows ? to + first * m : buf, 0, (size_t)(k * m) * sizeof *buf);
-    for (int64_t j = 0; !rows && j < m; j++)
-        for (int64_t i = 0; i < k; i++) to[j * n + first + i] = buf[i * m + j];
+static void put_lines(const job *b, ad_value lines, int64_t first, int64_t k, double *buf, ad_tensor *whole) {
+    int64_t m = whole->size / b->lines;
+    double *to = whole->data, *at = b->rows ? to + first * m : buf;
+    if (lines.head != AD_ABSENT_HEAD) ad_tensor_read(lines.tensor, at);
+    else memset(at, 0, (size_t)(k * m) * sizeof *at);
+    for (int64_t j = 0; !b->rows && j < m; j++)
+        for (int64_t i = 0; i < k; i++) to[j * b->lines + first + i] = buf[i * m + j];
 }
 
-static ad_status sweep_lines(ad_sweep *s, request *q, ad_value like, bool rows, int64_t first, int64_t k) {
+static ad_status sweep_lines(const job *b, ad_sweep *s, request *q, int64_t first, int64_t k) {
     ad_value seed;
-    ad_status st = unit_lines(s->ctx, like, first, k, &seed);
+    ad_status st = unit_lines(b->ctx, b->rows ? b->y : b->wrt[0], first, k, &seed);
     if (st != AD_OK) return st;
     ad_sweep_set_lines(s, k);
-    st = rows ? ad_sweep_reverse(s, 1, q->y, &seed) : ad_sweep_forward(s, &seed, 1, q->y, q->result);
-    ad_release(s->ctx, seed);
+    st = b->rows ? ad_sweep_reverse(s, 1, q->y, &seed) : ad_sweep_forward(s, &seed, 1, q->y, q->result);
+    ad_release(b->ctx, seed);
     return st;
 }
 
 /* All lines from one trace, some at once by a walk over the entries that it found. */
-static ad_status walk_lines(ad_sweep *s, request *q, ad_value y, ad_value wrt, bool rows, int64_t n,
-                            ad_tensor *whole) {
+static ad_status walk_lines(const job *b, ad_sweep *s, request *q, const ad_value *whole) {
     ad_status st = AD_OK;
-    int64_t few = ad_lines_at_once(s, n);
-    size_t bytes = (size_t)(whole->size / n * few + 1) * sizeof(double);
-    double *buf = ad_mem_get(s->ctx, bytes);
-    if (!buf) return ad_failed(s->ctx);
-    for (int64_t i = 0; i < n && st == AD_OK; i += few) {
-        int64_t k = n - i < few ? n - i : few;
-        st = sweep_lines(s, q, rows ? y : wrt, rows, i, k);
-        if (st != AD_OK) break;
-        put_lines(q->result[0], rows, i, k, buf, whole, n);
-        if (q->result[0].head != AD_ABSENT_HEAD) ad_release(s->ctx, q->result[0]);
+    int64_t few = ad_lines_at_once(s, b->lines);
+    size_t bytes = (size_t)(b->rows ? 1 : size_of(b->y) * few) * sizeof(double);
+    double *buf = ad_mem_get(b->ctx, bytes);
+    if (!buf) return ad_failed(b->ctx);
+    for (int64_t i = 0; i < b->lines && st == AD_OK; i += few) {
+        int64_t k = b->lines - i < few ? b->lines - i : few;
+        st = sweep_lines(b, s, q, i, k);
+        for (int w = 0; w < b->n && st == AD_OK; w++) {
+            put_lines(b, q->result[w], i, k, buf, whole[w].tensor);
+            if (q->result[w].head != AD_ABSENT_HEAD) ad_release(b->ctx, q->result[w]);
+        }
     }
-    ad_mem_put(s->ctx, buf, bytes);
+    ad_mem_put(b->ctx, buf, bytes);
     return st;
 }
 
+static ad_status new_wholes(const job *b, const ad_type *type, ad_value *out) {
+    for (int w = 0; w < b->n; w++) {
+        ad_tensor *t = ad_tensor_new(b->ctx, AD_F64, type[w].rank, type[w].dims);
+        if (!t) {
+            release_all(b->ctx, w, out);
+            return ad_failed(b->ctx);
+        }
+        out[w] = ad_wrap(t);
+    }
+    return AD_OK;
+}
+
 /* `*open`: the lines have to be recorded, so many at once, and nothing was done. */
-static ad_status plain_lines(ad_ctx *ctx, ad_value y, ad_value wrt, bool rows, unsigned flags,
-                             int rank, const int64_t *dims, ad_value *out, int64_t *open) {
+static ad_status plain_lines(const job *b, const ad_type *type, ad_value *out, int64_t *open) {
+    ad_ctx *ctx = b->ctx;
     request q;
     ad_sweep *s;
-    ad_tensor *whole = NULL;
-    ad_status st = request_open(ctx, 1, 1, &q);
+    ad_status st = request_open(ctx, 1, b->n, &q);
     if (st != AD_OK) return st;
-    st = fill_request(ctx, &q, &y, &wrt);
+    st = fill_request(ctx, &q, &b->y, b->wrt);
     if (st == AD_OK) st = ad_sweep_begin(ctx, false, &s);
     if (st != AD_OK) {
         request_close(ctx, &q);
         return st;
     }
-    int64_t n = size_of(rows ? y : wrt);
-    s->own = flags & AD_GRAD_OWN;
-    s->nwrt = 1;
+    s->own = b->flags & AD_GRAD_OWN;
+    s->nwrt = b->n;
     s->wrt = q.wrt;
     s->result = q.result;
-    st = ad_sweep_trace(s, 1, q.y, !rows || s->watched);
-    *open = st == AD_OK && ctx->recording && s->open ? ad_lines_at_once(s, n) : 0;
-    if (st == AD_OK && !*open) {
-        whole = ad_tensor_new(ctx, AD_F64, rank, dims);
-        st = whole ? walk_lines(s, &q, y, wrt, rows, n, whole) : ad_failed(ctx);
+    st = ad_sweep_trace(s, 1, q.y, !b->rows || s->watched);
+    *open = st == AD_OK && ctx->recording && s->open ? ad_lines_at_once(s, b->lines) : 0;
+    if (st == AD_OK && !*open && (st = new_wholes(b, type, out)) == AD_OK) {
+        st = walk_lines(b, s, &q, out);
+        if (st != AD_OK) release_all(ctx, b->n, out);
     }
     ad_sweep_end(s);
     request_close(ctx, &q);
-    if (st != AD_OK && whole) ad_tensor_release(ctx, whole);
-    if (st == AD_OK && whole) *out = ad_wrap(whole);
     return st;
 }
 
+/* A Jacobian has the dtype of what its lines lead to. */
+static ad_status narrow(const job *b, ad_value *out) {
+    for (int w = 0; w < b->n; w++) {
+        ad_value end = b->rows && b->wrt[w].kind == AD_TENSOR ? b->wrt[w] : b->y;
+        if (end.tensor->dtype != AD_F32) continue;
+        ad_tensor *small = ad_tensor_cast(b->ctx, out[w].tensor, AD_F32);
+        if (!small) {
+            release_all(b->ctx, b->n, out);
+            return ad_failed(b->ctx);
+        }
+        ad_release(b->ctx, out[w]);
+        out[w] = ad_wrap(small);
+    }
+    return AD_OK;
+}
+
 /* y.shape ++ wrt.shape */
-static int jacobian_shape(ad_value y, ad_value wrt, int64_t *dims) {
+static ad_status jacobian_type(ad_ctx *ctx, ad_value y, ad_value wrt, ad_type *out) {
     ad_type a = ad_type_of(y), b = ad_type_of(wrt);
-    memcpy(dims, a.dims, a.rank * sizeof *dims);
-    memcpy(dims + a.rank, b.dims, b.rank * sizeof *dims);
-    return a.rank + b.rank;
+    int rank = a.rank + b.rank;
+    if (rank > AD_MAX_RANK)
+        return ad_fail(ctx, AD_ERR_SHAPE, -1, "a Jacobian of %d axes is more than the %d possible", rank,
+                       AD_MAX_RANK);
+    *out = (ad_type){.dtype = AD_F64, .rank = (uint8_t)rank};
+    memcpy(out->dims, a.dims, a.rank * sizeof *out->dims);
+    memcpy(out->dims + a.rank, b.dims, b.rank * sizeof *out->dims);
+    return AD_OK;
+}
+
+static ad_status all_lines(const job *b, const ad_type *type, ad_value *out) {
+    int64_t open = 0;
+    if (b->lines == 0) return new_wholes(b, type, out);
+    ad_status st = plain_lines(b, type, out, &open);
+    if (st != AD_OK) return st;
+    return open ? recorded_lines(b, open, type, out) : narrow(b, out);
 }
 
 ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uint32_t src,
                       ad_value *out) {
+    ad_type type;
     ad_status st = check_tracked(ctx, 1, &wrt);
     if (st != AD_OK) return st;
     if (y.kind != AD_TENSOR) return ad_vjp(ctx, 1, &y, NULL, 1, &wrt, flags, src, out);
@@ -480,32 +543,42 @@ ad_status ad_jacobian(ad_ctx *ctx, ad_value y, ad_value wrt, unsigned flags, uin
         ad_value one = ad_number(1);
         return ad_jvp(ctx, 1, &wrt, &one, 1, &y, flags, src, out);
     }
-    int64_t dims[2 * AD_MAX_RANK];
-    int rank = jacobian_shape(y, wrt, dims);
-    if (rank > AD_MAX_RANK)
-        return ad_fail(ctx, AD_ERR_SHAPE, -1, "a Jacobian of %d axes is more than the %d possible", rank,
-                       AD_MAX_RANK);
+    if ((st = jacobian_type(ctx, y, wrt, &type)) != AD_OK) return st;
     bool rows = size_of(y) <= size_of(wrt);
-    int64_t n = rows ? size_of(y) : size_of(wrt);
-    if (n == 0) {
-        ad_tensor *empty = ad_tensor_full(ctx, AD_F64, rank, dims, 0);
-        if (!empty) return ad_failed(ctx);
-        *out = ad_wrap(empty);
-        return AD_OK;
+    job b = {ctx, y, 1, &wrt, rows, size_of(rows ? y : wrt), flags, src};
+    return all_lines(&b, &type, out);
+}
+
+/* Do rows for all of them cost less than what is better for each? One sweep serves all. */
+static bool rows_for_all(const ad_ctx *ctx, ad_value y, int n, const ad_value *wrt) {
+    int64_t sum = 0;
+    if (y.kind != AD_TENSOR || n < 2) return false;
+    for (int i = 0; i < n; i++) {
+        uint32_t node = ad_where_is(ctx->tape, wrt[i].node);
+        if (!wrt[i].node || any_linked_param(ctx->tape, 1, &node)) return false;
+        sum += size_of(wrt[i]);
     }
-    ad_value lines = ad_number(0);
-    int64_t open = 0;
-    bool single = (rows ? wrt : y).tensor->dtype == AD_F32;
-    st = plain_lines(ctx, y, wrt, rows, flags, rank, dims, out, &open);
-    if (st == AD_OK && !open && single) {
-        ad_tensor *narrow = ad_tensor_cast(ctx, out->tensor, AD_F32);
-        ad_release(ctx, *out);
-        if (!narrow) return ad_failed(ctx);
-        *out = ad_wrap(narrow);
+    return size_of(y) <= sum && size_of(y) > 0;
+}
+
+ad_status ad_jacobians(ad_ctx *ctx, ad_value y, int n, const ad_value *wrt, unsigned flags, uint32_t src,
+                       ad_value *out) {
+    ad_status st = AD_OK;
+    if (y.kind != AD_TENSOR) return ad_vjp(ctx, 1, &y, NULL, n, wrt, flags, src, out);
+    if (!rows_for_all(ctx, y, n, wrt)) {
+        int made = 0;
+        for (; made < n && st == AD_OK; made++) st = ad_jacobian(ctx, y, wrt[made], flags, src, &out[made]);
+        if (st != AD_OK) out[made - 1] = ad_number(0);
+        if (st != AD_OK) release_all(ctx, made - 1, out);
+        return st;
     }
-    if (st != AD_OK || !open) return st;
-    st = recorded_lines(ctx, y, wrt, rows, n, open, flags, src, &lines);
-    return st == AD_OK ? arrange_lines(ctx, src, lines, rows, rank, dims, out) : st;
+    ad_type *type = ad_mem_get(ctx, (size_t)n * sizeof *type);
+    if (!type) return ad_failed(ctx);
+    for (int i = 0; i < n && st == AD_OK; i++) st = jacobian_type(ctx, y, wrt[i], &type[i]);
+    job b = {ctx, y, n, wrt, true, size_of(y), flags, src};
+    if (st == AD_OK) st = all_lines(&b, type, out);
+    ad_mem_put(ctx, type, (size_t)n * sizeof *type);
+    return st;
 }
 
 /* ---- element by element? ------------------------------------------------------------------ */

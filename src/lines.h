@@ -41,9 +41,9 @@ bool ad_lines_partials(ad_ctx *ctx, const tape_entry *e, uint64_t wanted, ad_val
 ad_status ad_lines_plan(ad_ctx *ctx, const ad_payload *p, int64_t k, ad_index_plan **out);
 
 /* k lines at once in the place of an ad_vjp (or ad_jvp) for each: ∂y/∂wrt times the lines `seed`; one
- * entry where they are recorded. `out` is [k, …], with the shape of wrt (or y). */
-ad_status ad_vjp_lines(ad_ctx *ctx, ad_value y, int64_t k, ad_value seed, ad_value wrt, unsigned flags,
-                       uint32_t src, ad_value *out);
+ * entry where they are recorded. `out` are [k, …], with the shapes of wrt (or y). */
+ad_status ad_vjp_lines(ad_ctx *ctx, ad_value y, int64_t k, ad_value seed, int n, const ad_value *wrt,
+                       unsigned flags, uint32_t src, ad_value *out);
 ad_status ad_jvp_lines(ad_ctx *ctx, ad_value wrt, int64_t k, ad_value tangent, ad_value y, unsigned flags,
                        uint32_t src, ad_value *out);
 

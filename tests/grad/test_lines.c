@@ -81,7 +81,7 @@ typedef struct way {
 
 static ad_status all_lines(ad_ctx *ctx, const way *w, ad_value seed, ad_value *out) {
     return w->forward ? ad_jvp_lines(ctx, w->leaf, K, seed, w->y, 0, 0, out)
-                      : ad_vjp_lines(ctx, w->y, K, seed, w->leaf, 0, 0, out);
+                      : ad_vjp_lines(ctx, w->y, K, seed, 1, &w->leaf, 0, 0, out);
 }
 
 static ad_status one_line(ad_ctx *ctx, const way *w, ad_value seed, int64_t j, ad_value *out) {
