@@ -101,6 +101,7 @@ static bool gr_b_read_line(gr_vm *vm, gr_call *call) {
 static bool read_named(gr_vm *vm, gr_call *call, gr_buffer *out, char **path, size_t *bytes) {
     gr_buffer_init(out, gr_ctx(vm));
     if (!gr_want_path(vm, call, 0, path, bytes)) return false;
+    gr_note_effect(vm, GR_EFFECT_READ_FILE);
     if (gr_read_file(out, *path)) return true;
     gr_raise_file(vm, call, 0, "read", *path);
     gr_buffer_free(out);
@@ -128,6 +129,7 @@ static bool write_named(gr_vm *vm, gr_call *call, uint32_t i, const char *text, 
     char *path;
     size_t bytes;
     if (!gr_want_path(vm, call, i, &path, &bytes)) return false;
+    gr_note_effect(vm, GR_EFFECT_WROTE_FILE);
     bool ok = gr_write_file(gr_ctx(vm), path, text, length);
     if (!ok) gr_raise_file(vm, call, i, "write", path);
     ad_mem_put(gr_ctx(vm), path, bytes);

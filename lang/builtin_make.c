@@ -182,6 +182,7 @@ static bool gr_b_bernoulli(gr_vm *vm, gr_call *call) {
 
 /* The generator's state as numbers that every format keeps: key and counter in halves of 32 bits. */
 static bool random_state(gr_vm *vm, gr_call *call) {
+    gr_note_effect(vm, GR_EFFECT_ASKED_RANDOM);
     ad_random_state s = ad_random_get(gr_ctx(vm));
     const double halves[] = {(double)(s.key >> 32), (double)(s.key & UINT32_MAX),
                              (double)(s.counter >> 32), (double)(s.counter & UINT32_MAX)};
@@ -208,11 +209,12 @@ static bool restore_random(gr_vm *vm, gr_call *call) {
 }
 
 static bool gr_b_seed(gr_vm *vm, gr_call *call) {
-    int64_t n;
+    int64_t n, counter = 0;
+    if (gr_given(call, 1) && !gr_want_count(vm, call, 1, 0, &counter)) return false;
     if (!gr_given(call, 0)) return random_state(vm, call);
     if (call->args[0].kind == AD_TENSOR) return restore_random(vm, call);
     if (!gr_want_whole(vm, call, 0, &n)) return false;
-    ad_seed(gr_ctx(vm), (uint64_t)n);
+    ad_random_set(gr_ctx(vm), (ad_random_state){.key = (uint64_t)n, .counter = (uint64_t)counter});
     return true;
 }
 
@@ -293,9 +295,9 @@ const gr_builtin gr_builtins_make[] = {
                "x in random order, along the first axis; of a number n, 0 … n−1 in random order"),
     GR_BUILTIN(bernoulli, "p, size = (), ...sizes, *, dtype = \"f64\"",
                "1 with probability p, else 0; p may be a tensor of probabilities"),
-    GR_BUILTIN(seed, "n = nil",
-               "fixes all random numbers drawn from here on; without n gives the generator's state, a "
-               "tensor that seed(state) goes on from"),
+    GR_BUILTIN(seed, "n = nil, *, counter = 0",
+               "fixes all random numbers drawn from here on: those of the seed n, from the one with the number "
+               "`counter` on; without n gives the generator's state, a tensor that seed(state) goes on from"),
     GR_BUILTIN(tensor, "x, *, dtype = \"f64\"",
                "a tensor of the numbers of a tuple (nested too), a range or a tensor"),
     GR_BUILTINS_END};

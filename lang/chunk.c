@@ -218,3 +218,34 @@ const char *gr_proto_verify(const gr_proto *p) {
     }
     return NULL;
 }
+
+/* ---- globals ---------------------------------------------------------------------------------- */
+
+/* `param x = …`: its target is no variable that has to be there. */
+static bool only_defines(const gr_proto *p, uint32_t descriptor) {
+    for (uint32_t i = 0; i < p->code_count; i++)
+        if (p->code[i].op == GR_I_PARAM && p->code[i].wide == descriptor) return true;
+    return false;
+}
+
+static bool visit_insn(const gr_insn *n, bool (*visit)(void *, uint32_t), void *user) {
+    if (n->op == GR_I_GETGLOBAL || n->op == GR_I_SETGLOBAL) return visit(user, n->wide);
+    return n->op != GR_I_CALLG || visit(user, n->c);
+}
+
+static bool visit_descriptor(const gr_descriptor *d, bool (*visit)(void *, uint32_t), void *user) {
+    for (uint32_t i = 0; d->kind == GR_D_TARGETS && i < d->count; i++) {
+        const gr_place *place = &d->targets[i].place;
+        if (!d->targets[i].ignored && place->access == GR_IN_GLOBAL && !visit(user, place->index))
+            return false;
+    }
+    return true;
+}
+
+bool gr_proto_each_global(const gr_proto *p, bool (*visit)(void *, uint32_t), void *user) {
+    for (uint32_t i = 0; i < p->code_count; i++)
+        if (!visit_insn(&p->code[i], visit, user)) return false;
+    for (uint32_t i = 0; i < p->descriptor_count; i++)
+        if (!only_defines(p, i) && !visit_descriptor(&p->descriptors[i], visit, user)) return false;
+    return true;
+}

@@ -222,6 +222,10 @@ bool gr_proto_finish(gr_vm *vm, gr_proto *proto);
 /* Lists grow by these; false: memory. */
 bool gr_proto_grow(gr_vm *vm, void *list, uint32_t *room, uint32_t wanted, size_t size);
 
+/* Calls `visit` for each global that the code, without that of its children, reads or changes; what it only
+ * defines is left out. False: a visit gave false. */
+bool gr_proto_each_global(const gr_proto *proto, bool (*visit)(void *user, uint32_t slot), void *user);
+
 /* One instruction a line, children behind. */
 void gr_proto_dump(gr_vm *vm, gr_buffer *out, const gr_proto *proto);
 /* What is wrong with the code, or NULL: operands in range, jumps to instructions. */

@@ -29,7 +29,9 @@ void gr_command_quit(gr_session *s, const char *rest) {
 
 void gr_command_reset(gr_session *s, const char *rest) {
     (void)rest;
+    gr_journal_begin(&s->journal, GR_RECORD_RESET);
     gr_top_reset(s->host->vm);
+    gr_journal_end(&s->journal, GR_OK);
     puts("All variables are forgotten.");
 }
 
@@ -132,11 +134,14 @@ bool gr_run_command(gr_session *s, const char *line) {
 }
 
 void gr_session_open(gr_session *s, gr_host *host, gr_edit *edit) {
+    const gr_command *c = host->command;
     *s = (gr_session){.host = host, .edit = edit};
+    gr_journal_open(&s->journal, host->vm, (ad_random_state){.key = c->seeded ? c->seed : 0});
 }
 
 void gr_session_close(gr_session *s) {
     ad_ctx *ctx = s->host->ctx;
+    gr_journal_close(&s->journal);
     for (uint32_t i = 0; i < s->loaded_count; i++)
         ad_mem_put(ctx, s->loaded[i].path, strlen(s->loaded[i].path) + 1);
     if (s->loaded) ad_mem_put(ctx, s->loaded, s->loaded_room * sizeof *s->loaded);

@@ -6,6 +6,7 @@
 #ifndef GR_COMMAND_H
 #define GR_COMMAND_H
 
+#include "journal.h"
 #include "host.h"
 
 /* A file that :load ran, and what was in it then. */
@@ -19,6 +20,7 @@ typedef struct gr_session {
     gr_edit *edit;
     gr_loaded *loaded; /* in the order of their first :load */
     uint32_t loaded_count, loaded_room;
+    gr_journal journal;
     bool leave;  /* :quit */
     int status;  /* that exit(n) in a file asked for */
     bool failed; /* the last command: the end of a script that comes through a pipe */

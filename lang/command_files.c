@@ -47,9 +47,11 @@ static bool run_whole(gr_session *s, const char *path, const gr_buffer *text) {
         fputs("error: there is not enough memory\n", stderr);
         return false;
     }
+    gr_journal_begin(&s->journal, GR_RECORD_FILE);
     gr_status status = path ? gr_run_file(vm, path, 0) : gr_run_text(vm, "reload", text->text, text->size, 0);
     if (status == GR_OK || status == GR_EXITED) gr_top_keep(vm, &before);
     else gr_top_restore(vm, &before);
+    gr_journal_end(&s->journal, status == GR_INTERRUPTED ? GR_FAILED : status);
     s->leave = status == GR_EXITED;
     s->failed |= status != GR_OK && !s->leave;
     if (s->leave) s->status = gr_exit_status(vm);

@@ -43,7 +43,9 @@ void gr_command_time(gr_session *s, const char *text) {
         return;
     }
     gr_buffer_init(&out, s->host->ctx);
+    gr_journal_begin(&s->journal, GR_RECORD_TYPED);
     gr_status status = gr_run_cost(s->host->vm, "<time>", text, strlen(text), 1e-3 * PATIENCE_MS, &cost);
+    gr_journal_end(&s->journal, status);
     if (status == GR_OK) put_cost(&out, &cost);
     s->leave = status == GR_EXITED;
     if (s->leave) s->status = gr_exit_status(s->host->vm);

@@ -42,7 +42,7 @@ static void tell_hidden(const prompt *p, uint32_t from) {
 
 /* Runs what has been read; false where the session ends, with its status. What the end of the input
  * has cut off is run all the same, so that it is told what is missing. */
-static bool run_statement(prompt *p, int *status) {
+static bool run_statement(prompt *p, int *status, gr_status *ended_as) {
     char name[32];
     unsigned flags = GR_RUN_PROMPT | GR_RUN_ANSWER;
     gr_vm *vm = p->host->vm;
@@ -58,7 +58,16 @@ static bool run_statement(prompt *p, int *status) {
     if (ended == GR_OK && p->terminal && !silent) gr_host_answer(p->host, true);
     gr_host_report(p->host);
     *status = gr_host_status(p->host, ended);
+    *ended_as = ended;
     return ended == GR_OK || (p->terminal && ended != GR_EXITED);
+}
+
+static bool run_recorded(prompt *p, int *status) {
+    gr_status ended;
+    if (p->terminal) gr_journal_begin(&p->session.journal, GR_RECORD_TYPED);
+    bool on = run_statement(p, status, &ended);
+    gr_journal_end(&p->session.journal, ended);
+    return on;
 }
 
 static void count_lines(prompt *p) {
@@ -83,7 +92,7 @@ static int read_statements(prompt *p) {
         gr_host_patience(p->host, true);
         if (gr_run_command(&p->session, text_of(p))) {
             if (p->session.failed && !p->terminal) return 1;
-        } else if (!run_statement(p, &status)) {
+        } else if (!run_recorded(p, &status)) {
             return status;
         }
         count_lines(p);
@@ -105,6 +114,7 @@ static bool is_word(const char *text, const char *word) {
 static bool do_paused(prompt *p, gr_go *go) {
     const char *text = text_of(p);
     int status;
+    gr_status ended;
     *go = is_word(text, "continue") ? GR_GO_ON : GR_GO_STOP;
     if (*go == GR_GO_ON || is_word(text, "stop")) return true;
     if (gr_ask(p->host, text)) return false;
@@ -113,7 +123,8 @@ static bool do_paused(prompt *p, gr_go *go) {
         return false;
     }
     *go = GR_GO_EXIT;
-    return !run_statement(p, &status);
+    gr_journal_touch(&p->session.journal);
+    return !run_statement(p, &status, &ended);
 }
 
 static gr_go read_paused(prompt *p) {
@@ -139,6 +150,7 @@ gr_go gr_repl_pause(gr_host *host, const char *where) {
     printf("\n%s%s\n", where, how_on); /* behind the terminal's ^C, or a line of progress */
     gr_buffer_init(&p->statement, host->ctx);
     gr_go go = read_paused(p);
+    if (go != GR_GO_ON) gr_journal_touch(&p->session.journal);
     gr_buffer_free(&p->statement);
     p->statement = statement;
     gr_host_patience(host, true);
@@ -155,7 +167,9 @@ int gr_repl(gr_host *host) {
     gr_buffer_init(&p.statement, host->ctx);
     if (p.terminal) {
         gr_host_banner(p.edit);
+        gr_journal_begin(&p.session.journal, GR_RECORD_FILE);
         gr_host_init(host);
+        gr_journal_end(&p.session.journal, GR_OK);
     }
     int status = read_statements(&p);
     host->prompt = NULL;

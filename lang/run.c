@@ -4,6 +4,7 @@
 
 #include "compile.h"
 #include "heap_private.h"
+#include "journal.h"
 #include "library.h"
 #include "parser.h"
 
@@ -320,7 +321,9 @@ gr_value gr_arguments(gr_vm *vm) {
 }
 
 void gr_write(gr_vm *vm, const char *text, size_t size) {
-    if (vm->write && size) vm->write(vm->user, 1, text, size);
+    if (!vm->write || !size) return;
+    vm->write(vm->user, 1, text, size);
+    if (vm->printed && vm->printed->size <= GR_MOST_PRINTED) gr_buffer_put(vm->printed, text, size);
 }
 void gr_write_error(gr_vm *vm, const char *text, size_t size) {
     if (vm->write && size) vm->write(vm->user, 2, text, size);
@@ -328,6 +331,8 @@ void gr_write_error(gr_vm *vm, const char *text, size_t size) {
 void gr_flush(gr_vm *vm) {
     if (vm->write) vm->write(vm->user, 0, NULL, 0);
 }
+
+void gr_note_effect(gr_vm *vm, unsigned effect) { vm->effects |= effect; }
 
 void gr_exit(gr_vm *vm, int status) {
     vm->exiting = vm->raised = true;

@@ -9,75 +9,30 @@
 
 #include "heap_private.h"
 #include "structure.h"
+#include "twins.h"
 
 #include <string.h>
 
 /* ---- what was copied -------------------------------------------------------------------------- */
-
-typedef struct twins {
-    void **from; /* open addressing */
-    gr_object **to; /* NULL: only seen */
-    size_t room, used;
-} twins;
 
 typedef struct copier {
     gr_vm *vm;
     gr_snapshot *snapshot;
     gr_replay *replay;      /* NULL: taking */
     const gr_value *inputs; /* restoring */
-    twins twins;
+    gr_twins twins;
     int depth;
 } copier;
 
-static size_t twin_slot(const twins *t, const void *p) {
-    size_t i = ((uintptr_t)p >> 4) * (size_t)0x9E3779B97F4A7C15u >> 20;
-    for (i &= t->room - 1; t->from[i] && t->from[i] != p;) i = (i + 1) & (t->room - 1);
-    return i;
-}
-
-static void twins_free(gr_vm *vm, twins *t) {
-    if (t->from) ad_mem_put(vm->ctx, t->from, t->room * sizeof *t->from);
-    if (t->to) ad_mem_put(vm->ctx, t->to, t->room * sizeof *t->to);
-    *t = (twins){0};
-}
-
-static bool twins_grow(gr_vm *vm, twins *t) {
-    twins big = {.room = t->room ? 2 * t->room : 32, .used = t->used};
-    big.from = ad_mem_get(vm->ctx, big.room * sizeof *big.from);
-    big.to = ad_mem_get(vm->ctx, big.room * sizeof *big.to);
-    if (!big.from || !big.to) {
-        twins_free(vm, &big);
-        gr_raise_memory(vm);
-        return false;
-    }
-    memset(big.from, 0, big.room * sizeof *big.from);
-    for (size_t i = 0; i < t->room; i++) {
-        if (!t->from[i]) continue;
-        size_t k = twin_slot(&big, t->from[i]);
-        big.from[k] = t->from[i];
-        big.to[k] = t->to[i];
-    }
-    twins_free(vm, t);
-    *t = big;
-    return true;
-}
-
 /* Has `p` been seen? Its copy (or NULL) in *to. */
 static bool seen(const copier *c, const void *p, gr_object **to) {
-    if (!c->twins.room) return false;
-    size_t i = twin_slot(&c->twins, p);
-    *to = c->twins.from[i] ? c->twins.to[i] : NULL;
-    return c->twins.from[i] != NULL;
+    return gr_twins_find(&c->twins, p, to);
 }
 
 static bool note(copier *c, void *p, gr_object *to) {
-    twins *t = &c->twins;
-    if (2 * (t->used + 1) > t->room && !twins_grow(c->vm, t)) return false;
-    size_t i = twin_slot(t, p);
-    t->used += t->from[i] == NULL;
-    t->from[i] = p;
-    t->to[i] = to;
-    return true;
+    if (gr_twins_put(c->vm, &c->twins, p, to)) return true;
+    gr_raise_memory(c->vm);
+    return false;
 }
 
 /* ---- values ----------------------------------------------------------------------------------- */
@@ -133,7 +88,8 @@ static bool copy_tree(copier *c, gr_value v, gr_value *out) {
 
 /* ---- functions and cells ---------------------------------------------------------------------- */
 
-static bool reach_global(copier *c, uint32_t slot) {
+static bool reach_global(void *user, uint32_t slot) {
+    copier *c = user;
     gr_vm *vm = c->vm;
     gr_snapshot *s = c->snapshot;
     gr_global *g = &vm->globals[slot];
@@ -152,30 +108,12 @@ static bool reach_global(copier *c, uint32_t slot) {
     return ok;
 }
 
-static bool reach_targets(copier *c, const gr_descriptor *d) {
-    for (uint32_t i = 0; i < d->count; i++)
-        if (!d->targets[i].ignored && d->targets[i].place.access == GR_IN_GLOBAL &&
-            !reach_global(c, d->targets[i].place.index))
-            return false;
-    return true;
-}
-
 /* Globals that the code names, and those of the functions written inside it. */
 static bool reach_code(copier *c, gr_proto *p) {
     gr_object *none;
     if (p->flags & GR_PROTO_LIBRARY || seen(c, p, &none)) return true;
     if (!note(c, p, NULL)) return false;
-    for (uint32_t i = 0; i < p->code_count; i++) {
-        const gr_insn *n = &p->code[i];
-        if (n->op == GR_I_GETGLOBAL || n->op == GR_I_SETGLOBAL) {
-            if (!reach_global(c, n->wide)) return false;
-        } else if (n->op == GR_I_CALLG && !reach_global(c, n->c)) {
-            return false;
-        }
-    }
-    for (uint32_t i = 0; i < p->descriptor_count; i++)
-        if (p->descriptors[i].kind == GR_D_TARGETS && !reach_targets(c, &p->descriptors[i]))
-            return false;
+    if (!gr_proto_each_global(p, reach_global, c)) return false;
     for (uint32_t i = 0; i < p->child_count; i++)
         if (!reach_code(c, p->children[i])) return false;
     return true;
@@ -281,7 +219,7 @@ bool gr_snapshot_take(gr_vm *vm, uint32_t count, const gr_value *roots, gr_snaps
     gr_value all = gr_tuple_new(vm, count);
     bool changed = false, ok = !gr_failed(all) &&
                        copy_all(&c, count, roots, gr_as_tuple(all)->items, &changed);
-    twins_free(vm, &c.twins);
+    gr_twins_free(vm, &c.twins);
     if (!gr_failed(all)) out->roots = all;
     if (!ok) gr_snapshot_free(vm, out);
     return ok;
@@ -369,7 +307,7 @@ bool gr_replay_begin(gr_vm *vm, gr_snapshot *s, const gr_value *inputs, gr_repla
                             sizeof *vm->active);
     if (ok && s->derived) vm->active[vm->active_count++] = vm->begun;
     ok = ok && copy(&c, s->roots, &r->roots) && swap_in(&c, r);
-    twins_free(vm, &c.twins);
+    gr_twins_free(vm, &c.twins);
     ad_random_set(vm->ctx, s->random);
     if (!ok) gr_replay_end(vm, r);
     return ok;

@@ -1,18 +1,27 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The variables of the top level as a whole: set aside and put back, forgotten, run for their cost.
- * What is set aside are values (shared, as all values are) and what is known of each variable; the
- * ids of a param stay whole until it is settled which definition of the variable remains.
- * Only one such state is set aside at a time.
+ * What is set aside are values (shared, as all values are) and what is known of each variable, also of
+ * those of imported modules and those that closures captured; the ids of a param stay whole until no
+ * state has them. Several states can be set aside at once, and settled in any order.
  */
 #ifndef GR_TOP_H
 #define GR_TOP_H
 
 #include "gradus.h"
 
+typedef struct gr_top_cell {
+    struct gr_cell *cell; /* owned, as is the value */
+    gr_value value;
+    uint32_t changed;
+} gr_top_cell;
+
 typedef struct gr_top {
-    struct gr_global *rows; /* in the order of the main module */
-    uint32_t count;
+    struct gr_top *other;   /* set aside too; the vm has the first */
+    struct gr_global *rows; /* by slot; absent where it is the library's */
+    gr_top_cell *cells;
+    gr_value *imports;      /* what modules gave */
+    uint32_t count, cell_count, import_count;
     ad_random_state random;
 } gr_top;
 
@@ -22,8 +31,8 @@ bool gr_top_save(gr_vm *vm, gr_top *top);
 void gr_top_restore(gr_vm *vm, gr_top *top);
 /* What happened since stays. */
 void gr_top_keep(gr_vm *vm, gr_top *top);
-/* Are these ids of a param set aside? */
-bool gr_top_holds(const gr_top *top, const uint32_t *ids);
+/* Are these ids of a param in one of the states that are set aside? */
+bool gr_top_holds(const gr_top *first, const uint32_t *ids);
 
 /* Forgets all variables of the top level and that modules have been imported. */
 void gr_top_reset(gr_vm *vm);

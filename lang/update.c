@@ -13,7 +13,7 @@
 #include <string.h>
 
 void gr_params_drop(gr_vm *vm, uint32_t *ids, uint32_t count) {
-    if (!ids || (vm->kept && gr_top_holds(vm->kept, ids))) return;
+    if (!ids || gr_top_holds(vm->kept, ids)) return;
     for (uint32_t i = 0; i < count; i++) ad_param_drop(vm->ctx, ids[i]);
     ad_mem_put(vm->ctx, ids, count * sizeof *ids);
 }

@@ -6,6 +6,7 @@
  * Registers never move.
  */
 #include "format.h"
+#include "gradus.h"
 #include "heap_private.h"
 
 #include <math.h>
@@ -486,6 +487,7 @@ static inline bool enter_here(gr_vm *vm, gr_closure *closure, gr_value *args, gr
 
 static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
     bool entry;
+    vm->failed_at = gr_top_offset(vm);
     do {
         entry = vm->frames[vm->frame_count - 1].flags & GR_FRAME_ENTRY;
         gr_pop_frame(vm);

@@ -130,6 +130,9 @@ bool gr_may_print(const gr_vm *vm);
 void gr_write(gr_vm *vm, const char *text, size_t size);       /* standard output */
 void gr_write_error(gr_vm *vm, const char *text, size_t size); /* standard error */
 void gr_flush(gr_vm *vm);
+/* What a statement did beside its variables, for who keeps a history. */
+enum { GR_EFFECT_READ_FILE = 1, GR_EFFECT_WROTE_FILE = 2, GR_EFFECT_ASKED_RANDOM = 4 };
+void gr_note_effect(gr_vm *vm, unsigned effect);
 /* args() and exit(n): exit raises with this status; main looks at it. */
 gr_value gr_arguments(gr_vm *vm); /* borrowed tuple of strings */
 void gr_exit(gr_vm *vm, int status);

@@ -134,6 +134,11 @@ struct gr_vm {
     uint32_t first_frame;   /* of what runs: the frames below are held up */
     uint32_t interruptible; /* calls of it that are under way */
 
+    /* for the history of a session */
+    unsigned effects;
+    uint32_t failed_at;  /* offset of what the top level was doing when an error ended it */
+    gr_buffer *printed;  /* a copy of what is printed, or NULL */
+
     gr_value arguments;
     void (*write)(void *user, int stream, const char *text, size_t size);
     void (*screen)(void *user, gr_screen *out);

@@ -373,6 +373,9 @@ void ad_param_drop(ad_ctx *ctx, ad_param id); /* its variable is gone */
 /* A leaf: derivatives can be asked with respect to it. A tracked `v` stays linked to what it came
  * from. With a parameter it becomes that parameter's present version; 0 for a leaf of a transform. */
 ad_status ad_leaf(ad_ctx *ctx, ad_value v, ad_param id, uint32_t src, ad_value *out);
+/* A leaf that somebody has held becomes the parameter's present version again. False: `leaf` is none any
+ * more, of this parameter. */
+bool ad_leaf_again(ad_ctx *ctx, ad_value leaf, ad_param id);
 /* The value, not tracked (a retained copy). */
 ad_value ad_stop(ad_ctx *ctx, ad_value v);
 

@@ -358,6 +358,17 @@ ad_status ad_leaf(ad_ctx *ctx, ad_value v, ad_param id, uint32_t src, ad_value *
     return AD_OK;
 }
 
+bool ad_leaf_again(ad_ctx *ctx, ad_value leaf, ad_param id) {
+    ad_tape *t = ctx->tape;
+    if (!leaf.node || ad_is_remnant(t->table[leaf.node >> SEG_BITS])) return false;
+    tape_entry *e = ad_at(t, leaf.node);
+    if (e->op != E_LEAF || e->b != id) return false;
+    if (t->params[id].leaf == leaf.node) return true;
+    supersede(t, &t->params[id], leaf.node);
+    e->flags &= (uint8_t)~F_OLD;
+    return true;
+}
+
 ad_value ad_stop(ad_ctx *ctx, ad_value v) {
     v.node = 0;
     return ad_retain(ctx, v);
