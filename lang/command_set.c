@@ -131,6 +131,20 @@ static verdict set_nan(gr_session *s, const char *words, const char *value) {
     return TAKEN;
 }
 
+/* ---- undo ------------------------------------------------------------------------------------- */
+
+static void show_undo(const gr_session *s, const char *words, gr_buffer *out) {
+    if (s->journal.limit) put_bytes(out, s->journal.limit);
+    else gr_buffer_puts(out, words);
+}
+
+static verdict set_undo(gr_session *s, const char *words, const char *value) {
+    size_t bytes = choice(words, value) == 0 ? 0 : parse_bytes(value);
+    if (bytes == 0 && choice(words, value) < 0) return NOT_A_VALUE;
+    gr_undo_limit(&s->journal, bytes);
+    return TAKEN;
+}
+
 /* ---- the table -------------------------------------------------------------------------------- */
 
 typedef struct setting {

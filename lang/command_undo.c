@@ -26,7 +26,7 @@ static void tell_statement(const gr_statement *s) {
 static void tell_forgotten(gr_journal *j) {
     if (!j->forgotten) return;
     printf("%u older state%s forgotten", j->forgotten, j->forgotten == 1 ? " is" : "s are");
-    if (j->over) printf(", %u of them to stay below %zu MB.\n", j->over, j->limit >> 20);
+    if (j->over) printf(", %u of them to stay below %zu MB.\n", j->over, gr_undo_bytes(j) / 1000000);
     else printf(": the last %d are kept.\n", GR_MOST_UNDO);
     j->forgotten = j->over = 0;
 }
@@ -42,7 +42,7 @@ void gr_command_undo(gr_session *s, const char *rest) {
     } else if (j->limit) {
         puts("There is nothing to undo.");
     } else {
-        puts("Nothing is kept to go back to: the limit of `:set undo` is 0.");
+        puts("Nothing is kept to go back to: `:set undo` is off.");
     }
     tell_forgotten(j);
 }

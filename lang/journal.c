@@ -18,6 +18,7 @@ void gr_statement_free(gr_vm *vm, gr_statement *s) {
     gr_places_free(vm, &s->reads);
     gr_places_free(vm, &s->writes);
     gr_places_free(vm, &s->names);
+    gr_places_free(vm, &s->defined);
     gr_buffer_free(&s->printed);
     gr_buffer_free(&s->values);
     gr_buffer_free(&s->lost);
@@ -67,16 +68,21 @@ static void forget_all(gr_journal *j) {
     while (j->top_count) forget_oldest(j);
 }
 
+size_t gr_undo_bytes(const gr_journal *j) {
+    size_t all = ad_memory_limit(j->vm->ctx);
+    return all && all / 4 < j->limit ? all / 4 : j->limit;
+}
+
 /* How many of the newest environments fit. As long as all that is in use is less than the limit nothing has
  * to be counted. */
 static uint32_t count_fitting(gr_journal *j) {
     uint32_t n = 0;
     gr_twins seen = {0};
-    if (ad_mem_statistics(j->vm->ctx).in_use <= j->limit) return j->top_count;
+    if (ad_mem_statistics(j->vm->ctx).in_use <= gr_undo_bytes(j)) return j->top_count;
     gr_reach_bytes(j->vm, NULL, &seen);
     for (size_t bytes = 0; n < j->top_count; n++) {
         bytes += gr_reach_bytes(j->vm, j->tops[j->top_count - 1 - n], &seen);
-        if (bytes > j->limit) break;
+        if (bytes > gr_undo_bytes(j)) break;
     }
     gr_twins_free(j->vm, &seen);
     return n;
@@ -111,7 +117,8 @@ void gr_undo_limit(gr_journal *j, size_t bytes) {
 static bool is_same(gr_value a, gr_value b) { return a.head == b.head && a.ptr == b.ptr; }
 
 static const gr_global *row_of(const gr_top *top, uint32_t slot) {
-    return slot < top->count && !gr_is_absent(top->rows[slot].value) ? &top->rows[slot] : NULL;
+    const gr_global *row = slot < top->count ? &top->rows[slot] : NULL;
+    return row && gr_is_own_global(row) && !gr_is_absent(row->value) ? row : NULL;
 }
 
 static bool is_changed(const gr_top *before, uint32_t slot, const gr_global *now) {
@@ -156,7 +163,7 @@ static void put_value(gr_journal *j, uint32_t slot) {
                          update ? ":=" : "=");
         gr_buffer_put(&s->values, text.text, text.size);
         gr_buffer_puts(&s->values, "\n");
-        if (update) gr_places_add(vm, &s->reads, gr_place_of_slot(slot));
+        gr_places_add(vm, update ? &s->reads : &s->defined, gr_place_of_slot(slot));
     } else {
         gr_buffer_printf(&s->lost, "%s`%s`", s->lost.size ? ", " : "", g->name->text);
     }
@@ -167,6 +174,7 @@ static void put_values(gr_journal *j) {
     gr_vm *vm = j->vm;
     gr_places_free(vm, &j->now.reads);
     gr_places_free(vm, &j->now.names);
+    gr_places_free(vm, &j->now.defined);
     for (uint32_t i = 0; i < j->now.writes.count; i++) {
         uintptr_t place = j->now.writes.items[i];
         uint32_t slot = gr_slot_of_place(place);
@@ -198,6 +206,7 @@ static void find_reads(gr_journal *j) {
     j->now.source = p->source;
     gr_reach_code(j->vm, j->before, p, &j->now.reads);
     gr_reach_names(j->vm, p, &j->now.names);
+    gr_reach_defined(j->vm, p, &j->now.defined);
 }
 
 static bool drew(const gr_statement *s) {
@@ -210,11 +219,22 @@ static bool changes_nothing(const gr_journal *j) {
            (!j->now.source || (j->now.kind == GR_RECORD_FILE && j->now.status == GR_FAILED));
 }
 
+/* What older states hold may be what was wanted. */
+static void make_room(gr_journal *j) {
+    const gr_report *r = &j->vm->report;
+    bool out = r->out_of_memory || (r->first && r->first->id == GR_E_out_of_memory);
+    if (!out || !j->top_count) return;
+    j->over += j->top_count;
+    forget_all(j);
+    ad_collect(j->vm->ctx, true);
+}
+
 void gr_journal_end(gr_journal *j, gr_status status) {
     gr_vm *vm = j->vm;
     gr_statement *s = &j->now;
     if (!j->before) return;
     vm->printed = NULL;
+    make_room(j);
     s->status = status;
     s->after = ad_random_get(vm->ctx);
     s->effects = vm->effects;

@@ -15,7 +15,7 @@
 #include "top.h"
 
 enum { GR_MOST_UNDO = 20, GR_MOST_PRINTED = 1 << 20 };
-#define GR_UNDO_BYTES ((size_t)256 << 20)
+#define GR_UNDO_BYTES ((size_t)256000000)
 
 typedef struct gr_places {
     uintptr_t *items;
@@ -39,7 +39,7 @@ typedef struct gr_statement {
     unsigned effects;   /* GR_EFFECT_… */
     ad_random_state before, after;
     gr_places reads, writes;
-    gr_places names;   /* slots that its code mentions */
+    gr_places names, defined; /* slots that its code mentions, and those that it defines */
     gr_buffer printed;
     gr_buffer values;  /* what it left, as statements; of one that its text alone does not make again */
     gr_buffer lost;    /* what of that has no form as source */
@@ -75,6 +75,8 @@ bool gr_journal_undo(gr_journal *j, gr_statement *what);
 void gr_statement_free(gr_vm *vm, gr_statement *s);
 /* How much the environments may hold that is not in the present one; 0: none is kept. */
 void gr_undo_limit(gr_journal *j, size_t bytes);
+/* The same, within a quarter of the limit of memory. */
+size_t gr_undo_bytes(const gr_journal *j);
 
 static inline uintptr_t gr_place_of_slot(uint32_t slot) { return (uintptr_t)slot << 4 | 1; }
 static inline bool gr_place_is_slot(uintptr_t place) { return place & 1; }

@@ -221,6 +221,19 @@ bool gr_reach_names(gr_vm *vm, gr_proto *proto, gr_places *out) {
     return ok;
 }
 
+bool gr_reach_defined(gr_vm *vm, gr_proto *p, gr_places *out) {
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < p->code_count; i++) {
+        const gr_insn *n = &p->code[i];
+        if (n->op == GR_I_DEFGLOBAL) ok = gr_places_add(vm, out, gr_place_of_slot(n->wide));
+        const gr_descriptor *d = n->op == GR_I_PARAM ? &p->descriptors[n->wide] : NULL;
+        for (uint32_t k = 0; ok && d && k < d->count; k++)
+            if (d->targets[k].place.access == GR_IN_GLOBAL)
+                ok = gr_places_add(vm, out, gr_place_of_slot(d->targets[k].place.index));
+    }
+    return ok;
+}
+
 size_t gr_reach_bytes(gr_vm *vm, const gr_top *top, gr_twins *seen) {
     walk w = {.vm = vm, .top = top, .seen = seen};
     uint32_t slots = top ? top->count : vm->global_count;

@@ -48,7 +48,6 @@ bool gr_top_save(gr_vm *vm, gr_top *top) {
     }
     for (uint32_t i = 0; i < top->count; i++) {
         top->rows[i] = vm->globals[i];
-        if (!gr_is_own_global(&vm->globals[i])) top->rows[i].value = gr_absent();
         gr_retain(vm, top->rows[i].value);
     }
     save_cells(vm, top);

@@ -18,7 +18,7 @@ typedef struct gr_top_cell {
 
 typedef struct gr_top {
     struct gr_top *other;   /* set aside too; the vm has the first */
-    struct gr_global *rows; /* by slot; absent where it is the library's */
+    struct gr_global *rows; /* by slot */
     gr_top_cell *cells;
     gr_value *imports;      /* what modules gave */
     uint32_t count, cell_count, import_count;
