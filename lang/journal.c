@@ -78,7 +78,9 @@ size_t gr_undo_bytes(const gr_journal *j) {
 static uint32_t count_fitting(gr_journal *j) {
     uint32_t n = 0;
     gr_twins seen = {0};
-    if (ad_mem_statistics(j->vm->ctx).in_use <= gr_undo_bytes(j)) return j->top_count;
+    size_t used = ad_mem_statistics(j->vm->ctx).in_use, most = ad_memory_limit(j->vm->ctx);
+    if (used <= gr_undo_bytes(j)) return j->top_count;
+    if (most && used > most / 2) return 0; /* what is wanted next goes before what was */
     gr_reach_bytes(j->vm, NULL, &seen);
     for (size_t bytes = 0; n < j->top_count; n++) {
         bytes += gr_reach_bytes(j->vm, j->tops[j->top_count - 1 - n], &seen);
@@ -158,7 +160,8 @@ static void put_value(gr_journal *j, uint32_t slot) {
     gr_buffer text;
     gr_buffer_init(&text, vm->ctx);
     bool update = g->params && row && row->params == g->params;
-    if (!gr_is_absent(g->value) && gr_format_source(vm, &text, g->value)) {
+    bool told = !gr_is_absent(g->value) && gr_format_source(vm, &text, g->value) && !text.failed;
+    if (told && text.size <= GR_MOST_PRINTED) {
         gr_buffer_printf(&s->values, "%s%s %s ", update ? "" : g->params ? "param " : "let ", g->name->text,
                          update ? ":=" : "=");
         gr_buffer_put(&s->values, text.text, text.size);

@@ -42,7 +42,7 @@ typedef struct gr_statement {
     gr_places names, defined; /* slots that its code mentions, and those that it defines */
     gr_buffer printed;
     gr_buffer values;  /* what it left, as statements; of one that its text alone does not make again */
-    gr_buffer lost;    /* what of that has no form as source */
+    gr_buffer lost;    /* what of that has no form as source, or too long a one */
 } gr_statement;
 
 typedef struct gr_journal {
