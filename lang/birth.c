@@ -2,42 +2,67 @@
 /*
  * Where an operand was made, for messages about shapes. What is tracked knows its entry on the tape;
  * anything else is traced through the code of the frames that still run: from the operand's register
- * back to the one instruction that wrote it, through captured variables, and from a parameter to the
- * argument of the call. Nothing is kept for this while programs run. Where one more assignment could
- * have made the value, both are named; where several could, nothing is said: no place is better than
- * a wrong one.
+ * back to the instructions that may have written it, through captured variables, patterns and records
+ * that are written out, and from a parameter to the argument of the call. Nothing is kept for this
+ * while programs run. Where several assignments could have made the value, all are named; where more
+ * than a few could, nothing is said: no place is better than a wrong one.
  */
 #include "format.h"
 #include "heap_private.h"
+#include "writers.h"
 
 #include <string.h>
 
-enum { LONGEST_CHAIN = 8, LONGEST_TEXT = 48 };
+enum { LONGEST_CHAIN = 8, LONGEST_TEXT = 48, NO_FRAME = UINT32_MAX };
 
 typedef struct place {
     const gr_source *source;
     gr_span span;  /* of the expression, or of the name or pattern that it is bound to */
     bool argument; /* of a call */
     bool item;     /* one of those that a loop runs through */
-    uint32_t later; /* a line that may have changed it since; 0: none */
+    bool within;   /* what was made there has it as an item */
+    uint32_t later[GR_MOST_WRITERS], later_count; /* lines that may have changed it since */
 } place;
 
-static bool trace(gr_vm *vm, uint32_t frame, uint32_t pc, uint32_t reg, int depth, place *out);
+/* A variable, or a field of it, as an instruction sees it. */
+typedef struct seen {
+    uint32_t frame; /* NO_FRAME: its function does not run */
+    const gr_proto *proto;
+    uint32_t pc, reg;
+    gr_string *field; /* or NULL */
+} seen;
 
-static bool place_of_src(gr_vm *vm, uint32_t src, place *out) {
-    uint32_t pc;
-    gr_proto *p = src ? gr_src_decode(vm, src & 0x7fffffffu, &pc) : NULL;
-    if (!p || (p->flags & GR_PROTO_LIBRARY)) return false;
-    out->source = p->source;
-    out->span = gr_proto_span(p, pc, 0);
-    return true;
-}
+static bool trace(gr_vm *vm, seen at, int depth, place *out);
+static bool made_by(gr_vm *vm, seen at, int depth, place *out);
 
 static bool place_of_insn(const gr_proto *p, uint32_t pc, place *out) {
     out->source = p->source;
     out->span = gr_proto_span(p, pc, 0);
     out->item = p->code[pc].op == GR_I_NEXT || p->code[pc].op == GR_I_FORPREP;
     return true;
+}
+
+static bool is_binding(uint8_t op) { return op == GR_I_DEFGLOBAL || op == GR_I_SETGLOBAL; }
+
+/* The instruction in front of `from` that wrote a register last; false: none did. */
+static bool writer_before(const gr_proto *p, uint32_t from, uint32_t reg, uint32_t *pc) {
+    for (*pc = from; (*pc)-- > 0;)
+        if (gr_insn_writes(p, *pc, reg)) return true;
+    return false;
+}
+
+/* A global variable or a cell, by the instruction that changed it last. */
+static bool place_of_src(gr_vm *vm, uint32_t src, gr_string *field, place *out) {
+    uint32_t pc, from;
+    gr_proto *p = src ? gr_src_decode(vm, src & 0x7fffffffu, &pc) : NULL;
+    if (!p || (p->flags & GR_PROTO_LIBRARY) || gr_leaves_field(p, pc, field)) return false;
+    gr_insn i = p->code[pc];
+    if (is_binding(i.op) && writer_before(p, pc, i.a, &from)) {
+        uint8_t op = p->code[from].op;
+        if (op == GR_I_UNPACK || op == GR_I_UNPACKREC || (op == GR_I_RECORD && field))
+            return made_by(vm, (seen){NO_FRAME, p, from, i.a, field}, 0, out);
+    }
+    return place_of_insn(p, pc, out);
 }
 
 /* ---- locals ----------------------------------------------------------------------------------- */
@@ -50,94 +75,176 @@ static const gr_local_info *local_at(const gr_proto *p, uint32_t pc, uint32_t re
     return NULL;
 }
 
-/* The instruction in front of `from` that wrote a register last; false: none did. */
-static bool writer_before(const gr_proto *p, uint32_t from, uint32_t reg, uint32_t *pc) {
-    for (*pc = from; (*pc)-- > 0;)
-        if (gr_insn_writes(p, *pc, reg)) return true;
-    return false;
+static bool is_called(const gr_string *passed, const gr_name *name) {
+    return passed && name && strlen(name->text) == passed->length &&
+           memcmp(passed->bytes, name->text, passed->length) == 0;
 }
 
-/* The lines of assignments after the first value; more than one: UINT32_MAX. */
-static uint32_t assigned_again(const gr_proto *p, const gr_local_info *l) {
-    uint32_t line = 0;
-    for (uint32_t pc = l->begin; pc < p->code_count && pc < l->end; pc++) {
-        if (!gr_insn_writes(p, pc, l->reg)) continue;
-        uint32_t here = gr_source_line(p->source, gr_proto_span(p, pc, 0).begin);
-        if (line && line != here) return UINT32_MAX;
-        line = here;
+/* Which argument of a call a parameter got; UINT32_MAX: none, or a spread tuple hides which. */
+static uint32_t passed_as(const gr_proto *caller, gr_insn call, const gr_proto *callee,
+                          uint32_t parameter) {
+    if (call.op == GR_I_CALL || call.op == GR_I_CALLG)
+        return parameter < call.b ? parameter : UINT32_MAX;
+    if (call.op != GR_I_CALLX) return UINT32_MAX;
+    const gr_descriptor *d = &caller->descriptors[call.wide];
+    for (uint32_t k = 0; k < d->count; k++) {
+        if (d->passed[k].spread) return UINT32_MAX;
+        if (!d->passed[k].name ? k == parameter
+                               : is_called(d->passed[k].name, callee->parameters[parameter].name))
+            return k;
     }
-    return line;
+    return UINT32_MAX;
 }
 
 /* The argument that a parameter got, if the caller's code is at hand. */
-static bool argument_of(gr_vm *vm, uint32_t frame, uint32_t parameter, int depth, place *out) {
-    if (frame == 0 || (vm->frames[frame].flags & GR_FRAME_ENTRY)) return false;
-    const gr_frame *caller = &vm->frames[frame - 1];
-    uint32_t pc = gr_frame_pc(caller);
-    gr_insn call = caller->proto->code[pc];
-    bool plain = call.op == GR_I_CALL || call.op == GR_I_CALLG;
-    if (!plain || parameter >= call.b || (caller->proto->flags & GR_PROTO_LIBRARY)) return false;
-    if (trace(vm, frame - 1, pc, call.a + 1u + parameter, depth, out)) return true;
-    out->source = caller->proto->source;
-    out->span = gr_proto_span(caller->proto, pc, 2 + parameter);
+static bool argument_of(gr_vm *vm, seen at, int depth, place *out) {
+    if (at.frame == NO_FRAME || at.frame == 0 || at.reg >= at.proto->parameter_count) return false;
+    if (vm->frames[at.frame].flags & GR_FRAME_ENTRY) return false;
+    const gr_frame *f = &vm->frames[at.frame - 1];
+    uint32_t pc = gr_frame_pc(f);
+    if (f->proto->flags & GR_PROTO_LIBRARY) return false;
+    uint32_t k = passed_as(f->proto, f->proto->code[pc], at.proto, at.reg);
+    if (k == UINT32_MAX) return false;
+    uint32_t reg = f->proto->code[pc].a + 1u + k;
+    if (trace(vm, (seen){at.frame - 1, f->proto, pc, reg, at.field}, depth, out)) return true;
+    out->source = f->proto->source;
+    out->span = gr_proto_span(f->proto, pc, 2 + k);
     return out->argument = true;
 }
 
-static bool local(gr_vm *vm, uint32_t frame, const gr_local_info *l, int depth, place *out) {
-    const gr_proto *p = vm->frames[frame].proto;
-    uint32_t pc;
-    out->later = assigned_again(p, l);
-    if (out->later == UINT32_MAX) return false;
-    if (writer_before(p, l->begin, l->reg, &pc)) return place_of_insn(p, pc, out);
-    return !out->later && l->reg < p->parameter_count && argument_of(vm, frame, l->reg, depth, out);
+/* A tuple that is written out: its item; else what is taken apart. */
+static bool unpacked(gr_vm *vm, seen at, int depth, place *out) {
+    const gr_proto *p = at.proto;
+    gr_insn i = p->code[at.pc];
+    uint32_t from, item;
+    if (i.op == GR_I_UNPACKREC) at.field = p->descriptors[i.c].fields[at.reg - i.b];
+    seen whole_at = {at.frame, p, at.pc, i.a, i.op == GR_I_UNPACKREC ? at.field : NULL};
+    if (!writer_before(p, at.pc, i.a, &from)) return argument_of(vm, whole_at, depth, out);
+    gr_insn whole = p->code[from];
+    bool all = i.op == GR_I_UNPACK && whole.op == GR_I_TUPLE && !p->descriptors[i.c].flag;
+    if (all && writer_before(p, from, whole.b + (at.reg - i.b), &item))
+        return made_by(vm, (seen){at.frame, p, item, whole.b + (at.reg - i.b), at.field}, depth, out);
+    whole_at.pc = from;
+    return i.op == GR_I_UNPACKREC ? made_by(vm, whole_at, depth, out) : place_of_insn(p, from, out);
+}
+
+/* The field of a record that is written out. */
+static bool field_made(gr_vm *vm, seen at, int depth, place *out) {
+    gr_insn i = at.proto->code[at.pc];
+    int64_t k = gr_layout_place(at.proto->descriptors[i.c].layout, at.field);
+    uint32_t from;
+    if (k < 0 || !writer_before(at.proto, at.pc, i.b + (uint32_t)k, &from)) return false;
+    return made_by(vm, (seen){at.frame, at.proto, from, i.b + (uint32_t)k, NULL}, depth, out);
+}
+
+/* The value that the instruction at.pc gave the register. */
+static bool made_by(gr_vm *vm, seen at, int depth, place *out) {
+    if (depth >= LONGEST_CHAIN) return false;
+    switch (at.proto->code[at.pc].op) {
+    case GR_I_UNPACK:
+    case GR_I_UNPACKREC: return unpacked(vm, at, depth + 1, out);
+    case GR_I_RECORD:
+        if (at.field) return field_made(vm, at, depth + 1, out);
+        break;
+    default: break;
+    }
+    return place_of_insn(at.proto, at.pc, out);
+}
+
+static void add_later(const gr_proto *p, uint32_t pc, place *out) {
+    uint32_t line = gr_source_line(p->source, gr_proto_span(p, pc, 0).begin);
+    bool known = false;
+    for (uint32_t i = 0; i < out->later_count; i++) known |= out->later[i] == line;
+    if (!known) out->later[out->later_count++] = line;
+}
+
+/* A default is computed only where no argument was given. */
+static void drop_default(const gr_proto *p, uint32_t reg, gr_writers *w) {
+    for (uint32_t pc = 0, end; pc < p->code_count; pc++) {
+        if (p->code[pc].op != GR_I_GIVEN || p->code[pc].a != reg || !gr_insn_jump(p, pc, &end)) continue;
+        while (w->count && w->at[0] > pc && w->at[0] < end) {
+            w->count--;
+            memmove(w->at, w->at + 1, w->count * sizeof *w->at);
+        }
+    }
+}
+
+static bool local(gr_vm *vm, seen at, int depth, place *out) {
+    gr_writers w;
+    const gr_value *base = at.frame == NO_FRAME ? NULL : vm->frames[at.frame].base;
+    gr_writing from = {at.proto, at.pc, at.reg, at.field, base};
+    if (!gr_find_writers(vm, &from, &w)) return false;
+    bool optional = at.reg < at.proto->parameter_count && at.proto->parameters[at.reg].optional;
+    if (w.entry && argument_of(vm, at, depth, out)) drop_default(at.proto, at.reg, &w);
+    else if (w.entry && !optional) return false;
+    for (uint32_t i = 0; i < w.count; i++) {
+        at.pc = w.at[i];
+        if (out->source) add_later(at.proto, at.pc, out);
+        else if (!made_by(vm, at, depth, out)) return false;
+    }
+    return out->source;
 }
 
 /* ---- captured variables ----------------------------------------------------------------------- */
 
-static const gr_proto *parent_of(const gr_vm *vm, const gr_proto *child) {
+static const gr_proto *parent_of(const gr_vm *vm, const gr_proto *child, uint32_t *index) {
     for (uint32_t i = vm->proto_count; i-- > 0;)
-        for (uint32_t k = 0; k < vm->protos[i]->child_count; k++)
-            if (vm->protos[i]->children[k] == child) return vm->protos[i];
+        for (*index = 0; *index < vm->protos[i]->child_count; ++*index)
+            if (vm->protos[i]->children[*index] == child) return vm->protos[i];
     return NULL;
 }
 
-/* The variable as the function around this one bound it; it is not assigned again, or it would be in
- * a cell. */
-static bool captured(gr_vm *vm, const gr_proto *p, uint32_t held, place *out) {
+/* The variable as the function around this one bound it, where the closure was made; it is not
+ * assigned again, or it would be in a cell. */
+static bool captured(gr_vm *vm, const gr_proto *p, uint32_t held, gr_string *field, place *out) {
+    uint32_t index;
     for (int depth = 0; depth < LONGEST_CHAIN; depth++) {
         const gr_capture *k = &p->captures[held];
-        if (k->self || !(p = parent_of(vm, p))) return false;
+        if (k->self || !(p = parent_of(vm, p, &index))) return false;
         held = k->index;
         if (k->held) continue;
-        uint32_t pc;
-        return writer_before(p, p->code_count, held, &pc) && place_of_insn(p, pc, out);
+        uint32_t pc = 0;
+        while (pc < p->code_count && (p->code[pc].op != GR_I_CLOSURE || p->code[pc].wide != index)) pc++;
+        return pc < p->code_count && local(vm, (seen){NO_FRAME, p, pc, held, field}, 0, out);
     }
     return false;
 }
 
-static bool cell(gr_vm *vm, gr_value v, place *out) {
-    return v.kind == GR_CELL && place_of_src(vm, gr_as_cell(v)->changed, out);
+static bool cell(gr_vm *vm, gr_value v, gr_string *field, place *out) {
+    return v.kind == GR_CELL && place_of_src(vm, gr_as_cell(v)->changed, field, out);
 }
 
 /* ---- registers -------------------------------------------------------------------------------- */
 
-static bool trace(gr_vm *vm, uint32_t frame, uint32_t pc, uint32_t reg, int depth, place *out) {
-    const gr_frame *f = &vm->frames[frame];
-    const gr_local_info *l = local_at(f->proto, pc, reg);
-    if (depth >= LONGEST_CHAIN) return false;
-    if (l) return !l->cell && local(vm, frame, l, depth + 1, out);
-    if (!writer_before(f->proto, pc, reg, &pc))
-        return reg < f->proto->parameter_count && argument_of(vm, frame, reg, depth, out);
-    gr_insn i = f->proto->code[pc];
+static bool item_of(gr_vm *vm, seen at, int depth, place *out) {
+    at.field = NULL;
+    return out->within = trace(vm, at, depth, out);
+}
+
+/* What an instruction reads that only hands a value on. */
+static bool handed_on(gr_vm *vm, seen at, int depth, place *out) {
+    gr_insn i = at.proto->code[at.pc];
+    bool runs = at.frame != NO_FRAME;
+    at.reg = i.b;
     switch (i.op) {
-    case GR_I_MOVE:
-    case GR_I_GETFIELD: return trace(vm, frame, pc, i.b, depth + 1, out);
-    case GR_I_GETGLOBAL: return place_of_src(vm, vm->globals[i.wide].changed, out);
-    case GR_I_GETHELD: return captured(vm, f->proto, i.b, out);
-    case GR_I_GETCELL: return cell(vm, f->closure->held[i.b], out);
-    case GR_I_GETLOCALCELL: return cell(vm, f->base[i.b], out);
+    case GR_I_GETFIELD: at.field = at.proto->caches[i.c].key; /* fall through */
+    case GR_I_MOVE: return trace(vm, at, depth, out);
+    case GR_I_GETITEM:
+    case GR_I_INDEX: return item_of(vm, at, depth, out);
+    case GR_I_GETGLOBAL: return place_of_src(vm, vm->globals[i.wide].changed, at.field, out);
+    case GR_I_GETHELD: return captured(vm, at.proto, i.b, at.field, out);
+    case GR_I_GETCELL: return runs && cell(vm, vm->frames[at.frame].closure->held[i.b], at.field, out);
+    case GR_I_GETLOCALCELL: return runs && cell(vm, vm->frames[at.frame].base[i.b], at.field, out);
     default: return false; /* an expression, which is shown anyway */
     }
+}
+
+static bool trace(gr_vm *vm, seen at, int depth, place *out) {
+    if (depth >= LONGEST_CHAIN) return false;
+    const gr_local_info *l = local_at(at.proto, at.pc, at.reg);
+    if (l) return !l->cell && local(vm, at, depth + 1, out);
+    if (!writer_before(at.proto, at.pc, at.reg, &at.pc)) return argument_of(vm, at, depth, out);
+    return handed_on(vm, at, depth + 1, out);
 }
 
 /* The register of an instruction's k-th operand (from 0). */
@@ -182,9 +289,23 @@ static uint32_t value_end(const char *text, gr_span rest) {
     return rest.end;
 }
 
+/* The value of an argument that is given by name. */
+static gr_span argument_span(const place *at) {
+    const char *text = at->source->text;
+    gr_span rest = at->span;
+    while (rest.begin < rest.end && !strchr("=\"([{", text[rest.begin])) rest.begin++;
+    if (rest.begin + 1 >= rest.end || text[rest.begin] != '=' || text[rest.begin + 1] == '=')
+        return at->span;
+    bool compares = rest.begin > 0 && strchr("<>!", text[rest.begin - 1]);
+    if (compares) return at->span;
+    for (rest.begin++; rest.begin < rest.end && is_blank(text[rest.begin]);) rest.begin++;
+    return rest;
+}
+
 /* What stands behind `name =`, all of `name += e`, or the text of the span itself. */
 static gr_span value_span(const place *at) {
     const char *text = at->source->text;
+    if (at->argument) return argument_span(at);
     uint32_t line = gr_source_line(at->source, at->span.begin);
     gr_span rest = {at->span.end, gr_source_line_span(at->source, line).end};
     while (rest.begin < rest.end && is_blank(text[rest.begin])) rest.begin++;
@@ -219,10 +340,11 @@ static void put_place(gr_buffer *out, const place *at, bool param) {
         gr_buffer_printf(out, ", from the loop at %s:%u", at->source->name, line);
         return;
     }
-    gr_buffer_printf(out, ", %s %s:%u: ", at->argument ? "given at" : "made at", at->source->name,
-                     line);
+    gr_buffer_puts(out, at->within ? ", an item of what was " : ", ");
+    gr_buffer_printf(out, "%s %s:%u: ", at->argument ? "given at" : "made at", at->source->name, line);
     put_code(out, at->source, value_span(at));
-    if (at->later) gr_buffer_printf(out, ", or changed in line %u", at->later);
+    for (uint32_t i = 0; i < at->later_count; i++)
+        gr_buffer_printf(out, "%s %u", i ? " or" : ", or changed in line", at->later[i]);
 }
 
 /* ---- params ----------------------------------------------------------------------------------- */
@@ -258,7 +380,7 @@ static bool tracked(gr_vm *vm, gr_value v, place *out, bool *param) {
     ad_entry_info info;
     if (v.kind > AD_TENSOR || !v.node || !ad_entry(vm->ctx, v.node, &info)) return false;
     *param = info.is_leaf;
-    if (!place_of_src(vm, info.src, out)) return false;
+    if (!place_of_src(vm, info.src, NULL, out)) return false;
     if (info.is_leaf) declaration(vm, info.src, out);
     return true;
 }
@@ -266,8 +388,9 @@ static bool tracked(gr_vm *vm, gr_value v, place *out, bool *param) {
 /* Where the function of a call comes from. */
 static bool callee(gr_vm *vm, uint32_t frame, uint32_t pc, place *out) {
     gr_insn i = vm->frames[frame].proto->code[pc];
-    if (i.op == GR_I_CALLG) return place_of_src(vm, vm->globals[i.c].changed, out);
-    return (i.op == GR_I_CALL || i.op == GR_I_CALLX) && trace(vm, frame, pc, i.a, 0, out);
+    if (i.op == GR_I_CALLG) return place_of_src(vm, vm->globals[i.c].changed, NULL, out);
+    bool plain = i.op == GR_I_CALL || i.op == GR_I_CALLX;
+    return plain && trace(vm, (seen){frame, vm->frames[frame].proto, pc, i.a, NULL}, 0, out);
 }
 
 /* "[64, 10], param, made at mlp.nn:4: randn(64, 10)" */
@@ -284,7 +407,7 @@ void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v) {
         if (!callee(vm, frame, pc, &at)) return;
     } else if (!tracked(vm, v, &at, &param)) {
         if (!operand_register(f->proto->code[pc], k, &reg)) return;
-        if (!trace(vm, frame, pc, reg, 0, &at)) return;
+        if (!trace(vm, (seen){frame, f->proto, pc, reg, NULL}, 0, &at)) return;
     }
     bool here = at.source == f->proto->source && at.span.begin >= shown.begin &&
                 at.span.end <= shown.end;

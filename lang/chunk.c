@@ -136,6 +136,14 @@ bool gr_insn_writes(const gr_proto *p, uint32_t pc, uint32_t reg) {
     }
 }
 
+bool gr_insn_jump(const gr_proto *p, uint32_t pc, uint32_t *to) {
+    gr_insn i = p->code[pc];
+    bool wide = ops[i.op].b == 'j';
+    if (!wide && ops[i.op].c != 'J') return false;
+    *to = (uint32_t)((int64_t)pc + 1 + (wide ? i.jump : (int16_t)i.c));
+    return true;
+}
+
 /* ---- dump and verification -------------------------------------------------------------------- */
 
 static void put_operand(gr_buffer *out, const gr_proto *p, uint32_t pc, char kind, uint32_t x) {

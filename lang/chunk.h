@@ -234,6 +234,9 @@ const char *gr_proto_verify(const gr_proto *proto);
 /* Whether an instruction gives a register a new value. */
 bool gr_insn_writes(const gr_proto *proto, uint32_t pc, uint32_t reg);
 
+/* Where an instruction may jump to; false: it does not jump. */
+bool gr_insn_jump(const gr_proto *proto, uint32_t pc, uint32_t *to);
+
 /* The span of an instruction's expression; of its k-th operand (from 1), or that of the whole. */
 void gr_elementwise_free(gr_vm *vm, struct gr_elementwise *e); /* NULL is allowed */
 gr_span gr_proto_span(const gr_proto *proto, uint32_t pc, uint32_t k);

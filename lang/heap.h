@@ -103,6 +103,7 @@ static inline gr_value gr_record_value(gr_value r, uint32_t i) { return gr_as_re
 /* A shape with these (interned) names; never freed before the vm. And a record of it, which takes the
  * values. */
 gr_layout *gr_layout_of(gr_vm *vm, uint32_t count, gr_string *const *keys);
+int64_t gr_layout_place(const gr_layout *layout, gr_string *key); /* -1: there is none */
 bool gr_layout_is_shared(const gr_layout *layout);
 gr_value gr_record_of(gr_vm *vm, gr_layout *shape, const gr_value *values);
 /* The same fields in the same order, all nil, to be filled by the caller. */

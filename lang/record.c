@@ -93,6 +93,8 @@ static int64_t search(const gr_layout *l, gr_string *key) {
     return -1;
 }
 
+int64_t gr_layout_place(const gr_layout *l, gr_string *key) { return search(l, key); }
+
 /* The shape with one more name. */
 static gr_layout *shape_with(gr_vm *vm, gr_layout *l, gr_string *key) {
     for (gr_layout *c = l->child; c; c = c->sibling)

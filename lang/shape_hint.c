@@ -21,6 +21,19 @@ static bool is_word(char c) {
            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
+/* A name, perhaps with a call or an index behind it: one pair of brackets that ends with the text. */
+static bool is_suffixed(const char *text, size_t size) {
+    size_t i = 0, depth = 0;
+    while (i < size && is_word(text[i])) i++;
+    for (; i < size; i++) {
+        if (text[i] == '"') return false;
+        if (text[i] == '(' || text[i] == '[') depth++;
+        else if ((text[i] == ')' || text[i] == ']') && (depth == 0 || --depth == 0)) break;
+        if (depth == 0) return false;
+    }
+    return i + 1 >= size;
+}
+
 static bool read_operand(gr_vm *vm, uint32_t k, gr_value v, operand *out) {
     const gr_source *source;
     gr_span span = gr_operand_span(vm, k + 1, &source);
@@ -28,9 +41,7 @@ static bool read_operand(gr_vm *vm, uint32_t k, gr_value v, operand *out) {
     if (v.kind != AD_TENSOR || v.tensor->rank > 2) return false;
     if (!source || !size || size > LONGEST) return false;
     const char *text = source->text + span.begin;
-    bool plain = true;
-    for (size_t i = 0; i < size; i++) plain &= is_word(text[i]);
-    plain |= text[0] == '[' && text[size - 1] == ']';
+    bool plain = is_suffixed(text, size);
     if (memchr(text, '\n', size)) return false;
     char *to = out->text;
     if (!plain) *to++ = '(';

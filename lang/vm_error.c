@@ -50,11 +50,22 @@ gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {
 
 enum { GR_SHOWN_CALLS = 8 };
 
+/* A test block is called by the instruction that bears its name. */
+static bool add_test(gr_diagnostic *d, const gr_frame *caller, uint32_t line) {
+    gr_insn i = caller->proto->code[gr_frame_pc(caller)];
+    if (i.op != GR_I_TEST) return false;
+    const gr_string *name = gr_as_string(caller->proto->constants[i.wide]);
+    gr_diag_call(d, "in test \"%.*s\" at %s:%u", (int)name->length, name->bytes,
+                 caller->proto->source->name, line);
+    return true;
+}
+
 /* A call and how often it stands in the chain one after the other. */
 static void add_call(gr_diagnostic *d, const gr_frame *f, const gr_frame *caller, uint32_t times) {
     gr_span span = gr_proto_span(caller->proto, gr_frame_pc(caller), 0);
     gr_position at = gr_source_position(caller->proto->source, span.begin);
     const char *name = f->proto->name ? f->proto->name->text : "fn";
+    if (add_test(d, caller, at.line)) return;
     if (times > 1)
         gr_diag_call(d, "in `%s`, called at %s:%u, %u times", name, caller->proto->source->name,
                      at.line, times);
