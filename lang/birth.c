@@ -51,6 +51,15 @@ static bool writer_before(const gr_proto *p, uint32_t from, uint32_t reg, uint32
     return false;
 }
 
+static bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+/* Whether an instruction binds a name that is one of several in a pattern. */
+static bool in_pattern(const gr_proto *p, uint32_t pc) {
+    uint32_t at = gr_proto_span(p, pc, 0).end;
+    while (at < p->source->size && is_blank(p->source->text[at])) at++;
+    return at < p->source->size && (p->source->text[at] == ',' || p->source->text[at] == ')');
+}
+
 /* A global variable or a cell, by the instruction that changed it last. */
 static bool place_of_src(gr_vm *vm, uint32_t src, gr_string *field, place *out) {
     uint32_t pc, from;
@@ -59,7 +68,7 @@ static bool place_of_src(gr_vm *vm, uint32_t src, gr_string *field, place *out) 
     gr_insn i = p->code[pc];
     if (is_binding(i.op) && writer_before(p, pc, i.a, &from)) {
         uint8_t op = p->code[from].op;
-        if (op == GR_I_UNPACK || op == GR_I_UNPACKREC || (op == GR_I_RECORD && field))
+        if (op == GR_I_UNPACK || op == GR_I_UNPACKREC || (op == GR_I_RECORD && field) || in_pattern(p, pc))
             return made_by(vm, (seen){NO_FRAME, p, from, i.a, field}, 0, out);
     }
     return place_of_insn(p, pc, out);
@@ -271,8 +280,6 @@ static bool operand_register(gr_insn i, uint32_t k, uint32_t *reg) {
 }
 
 /* ---- text ------------------------------------------------------------------------------------- */
-
-static bool is_blank(char c) { return c == ' ' || c == '\t'; }
 
 /* Where an expression ends that begins there: at a comment, `;`, the bracket around it, or the line's end. */
 static uint32_t value_end(const char *text, gr_span rest) {

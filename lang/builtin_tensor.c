@@ -324,6 +324,17 @@ static bool gr_b_unique(gr_vm *vm, gr_call *call) {
 
 enum { MAX_CUTS = 4096 };
 
+/* Another axis that can be split so. */
+static void help_split(gr_diagnostic *d, gr_value v, int64_t n) {
+    if (v.kind != AD_TENSOR) return;
+    for (int axis = 0; axis < v.tensor->rank; axis++) {
+        if (n >= MAX_CUTS || v.tensor->dims[axis] % n != 0) continue;
+        gr_diag_help(d, "axis %d has %lld items, which can be split so: `axis = %d`", axis,
+                     (long long)v.tensor->dims[axis], axis);
+        return;
+    }
+}
+
 /* Bounds 0 = b[0] ≤ b[1] … b[n] = size of n parts: equal ones, or between given places. */
 static int find_cuts(gr_vm *vm, gr_call *call, int64_t size, int64_t *bounds) {
     gr_value how = call->args[1];
@@ -331,9 +342,10 @@ static int find_cuts(gr_vm *vm, gr_call *call, int64_t size, int64_t *bounds) {
         int64_t n;
         if (!gr_want_count(vm, call, 1, 1, &n)) return -1;
         if (size % n != 0 || n >= MAX_CUTS) {
-            gr_raise_argument(vm, call, 1, GR_E_wrong_value,
-                              "%lld items cannot be split into %lld equal parts", (long long)size,
-                              (long long)n);
+            gr_diagnostic *d = gr_raise_argument(vm, call, 1, GR_E_wrong_value,
+                                                 "%lld items cannot be split into %lld equal parts",
+                                                 (long long)size, (long long)n);
+            help_split(d, call->args[0], n);
             return -1;
         }
         for (int64_t i = 0; i <= n; i++) bounds[i] = i * (size / n);

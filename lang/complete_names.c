@@ -93,8 +93,7 @@ void gr_complete_prelude(gr_vm *vm, gr_completion *c, gr_prefix p) {
     offer_rows(c, gr_builtins_transform, p);
     for (int op = 1; op < ad_op_count(); op++) {
         const ad_row_info *info = ad_op_info((ad_op)op);
-        bool named = info && info->name && name_length(info->name, info->name + 1);
-        if (named && !(info->flags & AD_ROW_INTERNAL) && op >= AD_OP_WHERE)
+        if (gr_is_public_row((ad_op)op) && name_length(info->name, info->name + 1))
             offer(c, info->name, strlen(info->name), p);
     }
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)

@@ -207,7 +207,10 @@ bool gr_derivative(gr_vm *vm, gr_value e, uint32_t count, const gr_value *wrt,
     if (e.kind == AD_BOOL) e = ad_number(e.num);
     if (gr_is_numeric(e)) return of_one(vm, e, count, wrt, places, flags, src, out);
     if (!gr_is_structure(e)) {
-        gr_raise(vm, GR_E_untracked, "a %s has no derivative", gr_kind_name(e));
+        gr_diagnostic *d = gr_raise(vm, GR_E_untracked, "a %s has no derivative", gr_kind_name(e));
+        if (e.kind == GR_FUNCTION)
+            gr_diag_help(d, "its value has one: call the function, as in `let E = loss()`; "
+                            "`grad(f)` is the gradient of a function");
         return false;
     }
     for (uint32_t i = 0; i < count; i++) {

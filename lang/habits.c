@@ -165,6 +165,8 @@ static gr_node *arrow(gr_parser *p, const gr_node *left, gr_span parameters, uin
                                    "a function is written with `fn`, without an arrow");
     gr_suggest_code(p, d, "fn%s%.*s%s %s%.*s", tuple ? "" : "(", GR_TEXT(p, parameters),
                     tuple ? "" : ")", block ? "" : "= ", GR_TEXT(p, body));
+    if (!tuple && !block)
+        gr_suggest_code(p, d, "%.*s >= %.*s", GR_TEXT(p, parameters), GR_TEXT(p, body));
     return stand_in(p, begin);
 }
 

@@ -39,9 +39,9 @@ static void each_builtin(gr_entry_visit visit, void *user) {
             visit_text(visit, user, row->name, row->signature, row->doc);
     for (const gr_builtin *row = gr_builtins_transform; row->name; row++)
         visit_text(visit, user, row->name, row->signature, row->doc);
-    for (int op = AD_OP_WHERE; op < ad_op_count(); op++) {
+    for (int op = 1; op < ad_op_count(); op++) {
         const ad_row_info *row = ad_op_info((ad_op)op);
-        if (row && row->name && !(row->flags & AD_ROW_INTERNAL) && !is_builtin(row->name))
+        if (gr_is_public_row((ad_op)op) && !is_builtin(row->name))
             visit_text(visit, user, row->name, row->signature, row->doc);
     }
 }

@@ -77,9 +77,15 @@ static const gr_builtin *builtin_row(const char *name) {
     return NULL;
 }
 
+bool gr_is_public_row(ad_op op) {
+    const ad_row_info *row = ad_op_info(op);
+    bool has_sign = op < AD_OP_WHERE && op != AD_OP_MOD;
+    return row && row->name && !has_sign && !(row->flags & AD_ROW_INTERNAL);
+}
+
 static ad_op public_row(const char *name) {
     ad_op op = ad_op_find(name);
-    return op != AD_OP_NONE && ad_op_info(op)->flags & AD_ROW_INTERNAL ? AD_OP_NONE : op;
+    return op != AD_OP_NONE && gr_is_public_row(op) ? op : AD_OP_NONE;
 }
 
 static bool constant(const char *name, double *out) {

@@ -6,6 +6,7 @@
  */
 #include "vm_state.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum { LONGEST = 40 };
@@ -13,7 +14,7 @@ enum { LONGEST = 40 };
 typedef struct operand {
     char text[LONGEST + 4]; /* as a factor of a product can be written */
     int rank;
-    int64_t dims[2]; /* of the rank 1 or 2 that is looked at */
+    int64_t dims[AD_MAX_RANK];
 } operand;
 
 static bool is_word(char c) {
@@ -38,7 +39,7 @@ static bool read_operand(gr_vm *vm, uint32_t k, gr_value v, operand *out) {
     const gr_source *source;
     gr_span span = gr_operand_span(vm, k + 1, &source);
     size_t size = span.end - span.begin;
-    if (v.kind != AD_TENSOR || v.tensor->rank > 2) return false;
+    if (v.kind != AD_TENSOR) return false;
     if (!source || !size || size > LONGEST) return false;
     const char *text = source->text + span.begin;
     bool plain = is_suffixed(text, size);
@@ -54,13 +55,30 @@ static bool read_operand(gr_vm *vm, uint32_t k, gr_value v, operand *out) {
     return true;
 }
 
+/* `x.T`, or `x` where that is what was turned. */
+static const char *turned(const operand *a, char out[LONGEST + 8]) {
+    size_t size = strlen(a->text);
+    bool is_turned = size > 2 && memcmp(a->text + size - 2, ".T", 2) == 0;
+    snprintf(out, LONGEST + 8, "%.*s%s", (int)(is_turned ? size - 2 : size), a->text, is_turned ? "" : ".T");
+    return out;
+}
+
+static bool same_batch(const operand *a, const operand *b) {
+    return a->rank == b->rank && a->rank >= 2 &&
+           memcmp(a->dims, b->dims, (size_t)(a->rank - 2) * sizeof *a->dims) == 0;
+}
+
 static void product(gr_diagnostic *d, const operand *a, const operand *b) {
-    if (a->rank == 2 && b->rank == 2 && a->dims[1] == b->dims[1])
-        gr_diag_help(d, "`%s @ %s.T` fits: it is [%lld, %lld]", a->text, b->text,
-                     (long long)a->dims[0], (long long)b->dims[0]);
-    else if (a->rank == 2 && a->dims[0] == b->dims[0])
-        gr_diag_help(d, "`%s.T @ %s` fits", a->text, b->text);
-    else if (b->rank == 2 && a->dims[0] == b->dims[1])
+    char text[LONGEST + 8], shape[160];
+    if (same_batch(a, b) && a->dims[a->rank - 1] == b->dims[b->rank - 1]) {
+        int64_t dims[AD_MAX_RANK];
+        memcpy(dims, a->dims, sizeof dims);
+        dims[a->rank - 1] = b->dims[b->rank - 2];
+        gr_diag_help(d, "`%s @ %s` fits: it is %s", a->text, turned(b, text),
+                     ad_shape_text(a->rank, dims, shape, sizeof shape));
+    } else if (a->rank == 2 && b->rank <= 2 && a->dims[0] == b->dims[0])
+        gr_diag_help(d, "`%s @ %s` fits", turned(a, text), b->text);
+    else if (b->rank == 2 && a->rank <= 2 && a->dims[0] == b->dims[1])
         gr_diag_help(d, "`%s @ %s` fits", b->text, a->text);
 }
 

@@ -85,8 +85,10 @@ static bool raise_text(gr_vm *vm, gr_diagnostic_id id, gr_buffer *text) {
     return false;
 }
 
-static void put_node(gr_vm *vm, gr_buffer *text, gr_value v) {
-    if (v.kind == GR_TUPLE) gr_buffer_printf(text, " has %zu items", gr_as_tuple(v)->count);
+static void put_node(gr_vm *vm, gr_buffer *text, gr_value v, gr_value other) {
+    bool structures = gr_is_structure(v) && gr_is_structure(other);
+    if (structures && v.kind != other.kind) gr_buffer_printf(text, " is a %s", gr_kind_name(v));
+    else if (v.kind == GR_TUPLE) gr_buffer_printf(text, " has %zu items", gr_as_tuple(v)->count);
     else if (v.kind == GR_RECORD) gr_buffer_printf(text, " has %u fields", gr_record_count(v));
     else gr_buffer_puts(text, " is "), gr_describe(vm, text, v);
 }
@@ -96,10 +98,10 @@ static bool raise_unlike(const walk *w, const gr_path *path, int a, gr_value va,
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(w->vm));
     put_place(w->vm, &text, w->place, a, w->n, path);
-    put_node(w->vm, &text, va);
+    put_node(w->vm, &text, va, vb);
     gr_buffer_puts(&text, ", but ");
     put_place(w->vm, &text, w->place, b, w->n, path);
-    put_node(w->vm, &text, vb);
+    put_node(w->vm, &text, vb, va);
     return raise_text(w->vm, GR_E_structures_differ, &text);
 }
 

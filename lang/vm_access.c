@@ -44,10 +44,37 @@ static bool offer_field(gr_diagnostic *d, gr_value r, const gr_string *key) {
     return s.best;
 }
 
+/* A variable of the function that runs, or a global one, with the name of a key. */
+static gr_value *variable(gr_vm *vm, const gr_string *key) {
+    const gr_frame *f = &vm->frames[vm->frame_count - 1];
+    uint32_t pc = gr_frame_pc(f);
+    const gr_name *name = gr_intern(vm->names, key->bytes, key->length);
+    for (uint32_t i = f->proto->local_count; name && i-- > 0;) {
+        const gr_local_info *l = &f->proto->locals[i];
+        if (l->name == name && l->begin <= pc && pc < l->end && !l->cell) return &f->base[l->reg];
+    }
+    for (uint32_t i = vm->global_count; name && i-- > 0;)
+        if (vm->globals[i].name == name) return &vm->globals[i].value;
+    return NULL;
+}
+
+/* `r.c` where `c` is a variable that holds the name of a field. */
+static bool offer_index(gr_vm *vm, gr_diagnostic *d, gr_value r, const gr_string *key) {
+    const gr_source *source;
+    gr_span object = gr_operand_span(vm, 1, &source);
+    gr_value *v = vm->frame_count ? variable(vm, key) : NULL;
+    int size = (int)(object.end - object.begin), length = (int)key->length;
+    if (!v || v->kind != GR_STRING || !source || size < 1 || size > 40) return false;
+    if (gr_record_index(r, gr_as_string(*v)) < 0) return false;
+    gr_diag_help(d, "`%.*s[%.*s]` is the field whose name the variable `%.*s` holds", size,
+                 source->text + object.begin, length, key->bytes, length, key->bytes);
+    return true;
+}
+
 /* r.name, read. */
 static bool missing_field(gr_vm *vm, gr_value r, const gr_string *key) {
     gr_diagnostic *d = no_field(vm, key);
-    if (!offer_field(d, r, key) && !gr_suggest_field(vm, d, key)) list_fields(vm, d, r);
+    if (!offer_index(vm, d, r, key) && !offer_field(d, r, key) && !gr_suggest_field(vm, d, key)) list_fields(vm, d, r);
     return false;
 }
 
@@ -315,10 +342,19 @@ static bool range_item(gr_vm *vm, gr_value object, gr_value index, gr_value *out
     return true;
 }
 
+static void not_a_key(gr_vm *vm, gr_value index) {
+    gr_diagnostic *d = gr_raise(vm, GR_E_wrong_kind, "a record is indexed with a string; this is %s %s",
+                                gr_is_nil(index) ? "the value" : "a", gr_kind_name(index));
+    gr_describe_operand(vm, d, 1, index);
+    if (index.kind == GR_TUPLE && gr_as_tuple(index)->count == 2)
+        gr_diag_help(d, "a loop over a record gives pairs: `for (name, value) in r { }`");
+    else if (index.kind == AD_NUMBER)
+        gr_diag_help(d, "`str(x)` is the text of a number; `values(r)` is a tuple, with items by number");
+}
+
 static bool record_item(gr_vm *vm, gr_value r, gr_value index, gr_value *out) {
     if (index.kind != GR_STRING) {
-        gr_raise(vm, GR_E_wrong_kind, "a record is indexed with a string; this is a %s",
-                 gr_kind_name(index));
+        not_a_key(vm, index);
         return false;
     }
     gr_value *place = gr_record_find(vm, r, gr_as_string(index));
@@ -446,8 +482,7 @@ bool gr_set_item(gr_vm *vm, gr_value *place, gr_value index, gr_value v, uint32_
     }
     case GR_RECORD:
         if (index.kind == GR_STRING) return gr_record_set(vm, place, gr_as_string(index), v);
-        gr_raise(vm, GR_E_wrong_kind, "a record is indexed with a string; this is a %s",
-                 gr_kind_name(index));
+        not_a_key(vm, index);
         return fail_with(vm, v);
     default:
         gr_raise(vm, GR_E_wrong_kind, "nothing can be assigned into a %s", gr_kind_name(*place));

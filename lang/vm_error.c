@@ -309,6 +309,19 @@ void gr_describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
     gr_buffer_free(&text);
 }
 
+void gr_help_call(gr_vm *vm, gr_diagnostic *d, uint32_t k) {
+    const gr_source *source;
+    gr_span span = gr_operand_span(vm, k + 1, &source);
+    int size = (int)(span.end - span.begin);
+    bool name = source && size > 0 && size <= 30;
+    for (int i = 0; name && i < size; i++) name = !strchr(" ()[]{}\n,", source->text[span.begin + (uint32_t)i]);
+    if (name)
+        gr_diag_help(d, "a function is called with `( )`: its value at `x` is `%.*s(x)`", size,
+                     source->text + span.begin);
+    else
+        gr_diag_help(d, "a function is called with `( )`");
+}
+
 void gr_help_range(gr_vm *vm, gr_diagnostic *d, gr_value v) {
     gr_buffer text;
     if (v.kind != GR_RANGE) return;

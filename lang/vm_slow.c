@@ -62,7 +62,7 @@ static bool wrong_operand(gr_vm *vm, ad_op op, int n, const gr_value *in, int k)
     else if (logical && v.kind == AD_NUMBER)
         gr_diag_help(d, "`x != 0` makes a bool of a number");
     else if (v.kind == GR_FUNCTION)
-        gr_diag_help(d, "a function is called with `( )`");
+        gr_help_call(vm, d, (uint32_t)k);
     else if (!logical)
         gr_help_range(vm, d, v);
     return false;

@@ -57,7 +57,12 @@ static ad_status geometry(const ad_call *c, const ad_type *in, bool flat, ad_con
                    .o = w.dims[0],
                    .kh = w.dims[2],
                    .kw = w.dims[3]};
-    if (w.dims[1] != g->c) return conv_misfit(c, in, "the channels must be equal");
+    if (w.dims[1] != g->c) {
+        conv_misfit(c, in, "the channels must be equal");
+        ad_hint(c->ctx, "the images have %lld channels (axis %d), but the kernels are for %lld (axis 1)",
+                (long long)g->c, in[0].rank - (flat ? 2 : 3), (long long)w.dims[1]);
+        return AD_ERR_SHAPE;
+    }
     ad_status s = pair(c, 0, 1, 1, flat, "the stride", g->stride);
     if (s == AD_OK) s = pair(c, 1, 0, 0, flat, "the padding", g->padding);
     if (s) return s;
