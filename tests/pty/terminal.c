@@ -174,6 +174,9 @@ static void take_byte(terminal *t, char c) {
         t->wraps = false;
         break;
     case '\n': line_feed(t); break;
+    case '\t':
+        t->column = (t->column / 8 + 1) * 8 < t->width ? (t->column / 8 + 1) * 8 : t->width - 1;
+        break;
     case '\b':
         if (t->column > 0) t->column--;
         t->wraps = false;
