@@ -209,19 +209,41 @@ Test(pool, gives_chunks_back_when_memory_is_short) {
     for (int k = 0; k < COUNT / 2; k++) memset(block[k] = ad_mem_get(ctx, SIZE), 255, SIZE);
     for (int k = 0; k < KEPT; k++) expect_filled(kept[k], SIZE, (unsigned char)k);
     for (int k = 0; k < COUNT / 2; k++) expect_filled(block[k], SIZE, 255);
+    for (int k = 0; k < COUNT / 2; k++) ad_mem_put(ctx, block[k], SIZE);
+    for (int k = 0; k < KEPT; k++) ad_mem_put(ctx, kept[k], SIZE);
     ad_free(ctx);
+}
+
+/* All blocks of a size that can be had, as a list. */
+static void **take_all(ad_ctx *ctx, size_t size) {
+    void **first = NULL;
+    for (void **block; (block = ad_mem_get(ctx, size)); first = block) *block = (void *)first;
+    return first;
+}
+
+static void put_all(ad_ctx *ctx, void **first, size_t size) {
+    while (first) {
+        void **next = *first;
+        ad_mem_put(ctx, first, size);
+        first = next;
+    }
 }
 
 Test(pool, sets_a_reserve_aside) {
     ad_ctx *ctx = ad_new(&(ad_config){.memory_limit = 4 * MB});
     ad_mem_reserve(ctx, MB);
-    while (ad_mem_get(ctx, 1000)) {}
-    while (ad_mem_get(ctx, 16)) {}
+    void **large = take_all(ctx, 1000), **small = take_all(ctx, 16);
     ad_mem_reserve(ctx, 0);
-    cr_expect_not_null(ad_mem_get(ctx, 500000));
+    void *half = ad_mem_get(ctx, 500000);
+    cr_expect_not_null(half);
     ad_mem_reserve(ctx, 120 * MB);
     ad_mem_stats s = ad_mem_statistics(ctx);
     cr_expect_leq(s.in_use + s.pooled, 8u * MB);
-    cr_expect_not_null(ad_mem_get(ctx, 16));
+    void *last = ad_mem_get(ctx, 16);
+    cr_expect_not_null(last);
+    ad_mem_put(ctx, last, 16);
+    ad_mem_put(ctx, half, 500000);
+    put_all(ctx, small, 16);
+    put_all(ctx, large, 1000);
     ad_free(ctx);
 }
