@@ -113,16 +113,13 @@ static uint32_t begin_of(const gr_ast *ast, uint32_t k) {
 
 /* import "part.nn": beside the script another file, or none, has this name. */
 static uint32_t put_import(writer *w, const gr_ast *ast, const gr_node *n, uint32_t from) {
-    char folder[PATH_MAX], path[PATH_MAX], whole[PATH_MAX], there[PATH_MAX];
+    char folder[PATH_MAX], path[PATH_MAX], whole[PATH_MAX], there[PATH_MAX], here[PATH_MAX], new[PATH_MAX];
     const char *name = ast->source->name, *slash = strrchr(name, '/');
     int length = slash ? (int)(slash - name) + 1 : 0;
     snprintf(folder, sizeof folder, "%.*s.", length, name);
     snprintf(path, sizeof path, "%.*s%s", length, name, n->as.import.path.bytes);
     snprintf(there, sizeof there, "%s.", w->folder);
-    char *here = realpath(folder, NULL), *new = realpath(there, NULL);
-    bool same = here && new && strcmp(here, new) == 0;
-    free(here);
-    free(new);
+    bool same = realpath(folder, here) && realpath(there, new) && strcmp(here, new) == 0;
     if (same || n->as.import.path.bytes[0] == '/' || !realpath(path, whole)) return from;
     put_text(w, ast, from, n->as.import.path_span.begin);
     gr_format_quoted(&w->out->text, whole, strlen(whole));
