@@ -5,6 +5,7 @@
 #include "picture.h"
 
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 static const struct {
@@ -68,23 +69,25 @@ void gr_canvas_line(gr_canvas *c, int x0, int y0, int x1, int y1, unsigned color
     }
 }
 
-static void put_braille(char text[4], unsigned dots) {
+enum { CELL_TEXT = 4 }; /* one character and its end */
+
+static void put_braille(char text[CELL_TEXT], unsigned dots) {
     text[0] = (char)0xe2; /* U+2800 + dots */
     text[1] = (char)(0xa0 | dots >> 6);
     text[2] = (char)(0x80 | (dots & 0x3f));
     text[3] = '\0';
 }
 
-static void cell_text(const gr_canvas *c, const uint8_t *cell, char text[4]) {
+static void cell_text(const gr_canvas *c, const uint8_t *cell, char text[CELL_TEXT]) {
     static const char *const quadrants[16] = {" ", "▘", "▝", "▀", "▖", "▌", "▞", "▛",
                                               "▗", "▚", "▐", "▜", "▄", "▙", "▟", "█"};
     static const char *const halves[4] = {" ", "'", ".", ":"};
     text[0] = (char)cell[2], text[1] = '\0';
     if (cell[2]) return;
-    if (c->ink == GR_INK_BLOCK) strcpy(text, quadrants[cell[0] & 15]);
-    else if (c->ink == GR_INK_ASCII) strcpy(text, halves[cell[0] & 3]);
+    if (c->ink == GR_INK_BLOCK) snprintf(text, CELL_TEXT, "%s", quadrants[cell[0] & 15]);
+    else if (c->ink == GR_INK_ASCII) snprintf(text, CELL_TEXT, "%s", halves[cell[0] & 3]);
     else if (cell[0]) put_braille(text, cell[0]);
-    else strcpy(text, " ");
+    else snprintf(text, CELL_TEXT, " ");
 }
 
 /* Neighbours of one colour share its escape sequences. */

@@ -137,8 +137,7 @@ static void complete_files(gr_prefix typed, size_t cursor, const char *quote, gr
     size_t slash = typed.size;
     while (slash > 0 && typed.text[slash - 1] != '/') slash--;
     if (slash >= sizeof folder) return;
-    snprintf(folder, sizeof folder, "%.*s", (int)slash, typed.text);
-    if (slash == 0) strcpy(folder, ".");
+    snprintf(folder, sizeof folder, "%.*s", slash ? (int)slash : 1, slash ? typed.text : ".");
     gr_prefix p = {typed.text + slash, typed.size - slash};
     c->begin = cursor - p.size;
     DIR *dir = opendir(folder);

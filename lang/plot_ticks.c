@@ -54,7 +54,7 @@ static void put_scientific(char text[GR_TICK_TEXT], double x, int digits) {
 void gr_tick_text(char text[GR_TICK_TEXT], double x, double largest, int e) {
     int top = largest > 0 ? (int)floor(log10(largest) + 1e-9) : 0;
     if (x == 0) {
-        strcpy(text, "0");
+        snprintf(text, GR_TICK_TEXT, "0");
     } else if (top >= 6 || top < -4) {
         int own = (int)floor(log10(fabs(x)) + 1e-9), digits = own - e;
         put_scientific(text, x, digits < 0 ? 0 : digits > 16 ? 16 : digits);

@@ -19,11 +19,12 @@ typedef struct writer {
 } writer;
 
 static ad_term add_term(writer *w, const char *text, int level) {
-    if (w->count == TERMS || strlen(text) >= ROOM) {
+    size_t size = strlen(text);
+    if (w->count == TERMS || size >= ROOM) {
         w->base.status = AD_ERR_ARGUMENT;
         return (ad_term){.reg = 0};
     }
-    strcpy(w->term[w->count].text, text);
+    memcpy(w->term[w->count].text, text, size + 1);
     w->term[w->count].level = level;
     return (ad_term){.reg = w->count++};
 }

@@ -106,16 +106,15 @@ static ad_status misfit(ad_ctx *ctx, const ad_type *a, const ad_type *b, int ope
                         int axis) {
     char ta[AD_SHAPE_TEXT], tb[AD_SHAPE_TEXT];
     bool level = a->rank == b->rank;
-    char where[40] = "the last axis";
+    char where[40] = "on the last axis, ";
     if (level && a->rank == 1)
         where[0] = 0;
     else if (axis != rank - 1)
-        snprintf(where, sizeof where, "axis %d", level ? axis - (rank - a->rank) : axis - rank);
-    return ad_fail(ctx, AD_ERR_SHAPE, operand, "%s and %s do not fit: %s%s%lld must equal %lld",
+        snprintf(where, sizeof where, "on axis %d, ", level ? axis - (rank - a->rank) : axis - rank);
+    return ad_fail(ctx, AD_ERR_SHAPE, operand, "%s and %s do not fit: %s%lld must equal %lld",
                    ad_shape_text(a->rank, a->dims, ta, sizeof ta),
-                   ad_shape_text(b->rank, b->dims, tb, sizeof tb), where[0] ? "on " : "",
-                   where[0] ? strcat(where, ", ") : "", (long long)aligned_dim(a, rank, axis),
-                   (long long)aligned_dim(b, rank, axis));
+                   ad_shape_text(b->rank, b->dims, tb, sizeof tb), where,
+                   (long long)aligned_dim(a, rank, axis), (long long)aligned_dim(b, rank, axis));
 }
 
 /* The result's size on each axis: the one that is not 1. */
