@@ -133,6 +133,7 @@ static void add_remark(gr_diagnostic *diagnostic, gr_remark_kind kind, const cha
     }
     remark->kind = kind;
     remark->text = text;
+    remark->filled = strchr(format, '%') != NULL;
     if (diagnostic->last_remark)
         diagnostic->last_remark->next = remark;
     else

@@ -45,6 +45,7 @@ typedef struct gr_remark {
     struct gr_remark *next;
     const char *text; /* may hold several lines */
     gr_remark_kind kind;
+    bool filled; /* something was put into the text: code in it is looked at before it is shown */
 } gr_remark;
 
 typedef struct gr_secondary {

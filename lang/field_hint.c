@@ -7,6 +7,7 @@
 #include "heap_private.h"
 #include "suggest.h"
 
+#include <stdio.h>
 #include <string.h>
 
 typedef struct habit {
@@ -48,19 +49,19 @@ static const habit habits[] = {
     {"endswith", "`ends_with($, \"a\")`"},
 };
 
-static void put_hint(gr_diagnostic *d, const char *hint, const char *object) {
-    char text[240];
-    size_t at = 0, size = strlen(object);
-    for (; *hint && at + size + 1 < sizeof text; hint++) {
-        if (*hint == '$') {
-            memcpy(text + at, object, size);
-            at += size;
-        } else {
-            text[at++] = *hint;
-        }
+/* The object for each `$`, in parentheses where something stands close behind it. */
+static void put_hint(gr_vm *vm, gr_diagnostic *d, const char *hint, const char *object) {
+    gr_buffer text;
+    bool tight = gr_is_factor(object, strlen(object));
+    gr_buffer_init(&text, vm->ctx);
+    for (const char *end; (end = strchr(hint, '$')); hint = end + 1) {
+        bool bare = tight || (end[1] != '.' && end[1] != '[');
+        gr_buffer_put(&text, hint, (size_t)(end - hint));
+        gr_buffer_printf(&text, bare ? "%s" : "(%s)", object);
     }
-    text[at] = 0;
-    gr_diag_help(d, "%s", text);
+    gr_buffer_puts(&text, hint);
+    gr_diag_help(d, "%s", text.failed ? "" : text.text);
+    gr_buffer_free(&text);
 }
 
 /* What stands before the dot, if it is short and on one line; else x. */
@@ -68,10 +69,8 @@ static void object_text(gr_vm *vm, char *out, size_t room) {
     const gr_source *source;
     gr_span span = gr_operand_span(vm, 1, &source);
     size_t size = span.end - span.begin;
-    strcpy(out, "x");
-    if (!source || !size || size >= room || memchr(source->text + span.begin, '\n', size)) return;
-    memcpy(out, source->text + span.begin, size);
-    out[size] = 0;
+    bool shown = source && size && size < room && !memchr(source->text + span.begin, '\n', size);
+    snprintf(out, room, "%.*s", shown ? (int)size : 1, shown ? source->text + span.begin : "x");
 }
 
 /* What stands in the parentheses behind the field, "" where that is nothing, or long. */
@@ -82,7 +81,10 @@ static void arguments_text(gr_vm *vm, char *out, size_t room) {
     *out = 0;
     if (!source || span.end >= source->size || source->text[span.end] != '(') return;
     const char *begin = source->text + span.end + 1;
+    bool quoted = false;
     for (size_t i = 0; i < room && begin[i] && begin[i] != '\n'; i++) {
+        quoted ^= begin[i] == '"';
+        if (quoted) continue;
         if (begin[i] == '(') depth++;
         if (begin[i] != ')' || depth-- > 0) continue;
         memcpy(out, begin, i);
@@ -107,7 +109,7 @@ bool gr_suggest_field(gr_vm *vm, gr_diagnostic *d, const gr_string *field) {
     for (size_t i = 0; i < sizeof habits / sizeof *habits; i++) {
         if (strlen(habits[i].field) != field->length) continue;
         if (memcmp(habits[i].field, field->bytes, field->length) != 0) continue;
-        put_hint(d, habits[i].hint, object);
+        put_hint(vm, d, habits[i].hint, object);
         return true;
     }
     const gr_name *name = gr_intern(vm->names, field->bytes, field->length);

@@ -219,7 +219,7 @@ static bool is_slash_comment(gr_parser *p) {
     gr_span rest = gr_rest_of_line(p, p->token.span.end, ",;");
     uint32_t size = rest.end - rest.begin;
     if (!p->hints) return false; /* a trial must not begin trials of its own */
-    return size == 0 || size > 400 || !gr_parses(p, p->source->text + rest.begin, size);
+    return size == 0 || size > 400 || !gr_text_parses(p->lexicon, p->source->text + rest.begin, size);
 }
 
 gr_node *gr_parse_foreign_operator(gr_parser *p, gr_node *left, uint32_t begin) {

@@ -164,6 +164,7 @@ void gr_host_report(const gr_host *host) {
         return;
     }
     if (!report->first) return;
+    gr_check_hints(host->vm);
     gr_buffer_init(&text, host->ctx);
     gr_render_report(&text, report, &(gr_render_options){.color = host->color, .ids = host->command->ids});
     if (text.text) fwrite(text.text, 1, text.size, stderr);

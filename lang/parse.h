@@ -93,9 +93,6 @@ bool gr_expect(gr_parser *p, gr_token_kind kind, const char *what);
 bool gr_suggest_code(gr_parser *p, gr_diagnostic *diagnostic, const char *format, ...)
     GR_PRINTF(3, 4);
 
-/* Whether this text parses as a program of its own. */
-bool gr_parses(gr_parser *p, const char *text, size_t size);
-
 /* Text of a span, for "%.*s": as two arguments. */
 #define GR_TEXT(p, s) (int)((s).end - (s).begin), (p)->source->text + (s).begin
 

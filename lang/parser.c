@@ -147,13 +147,14 @@ bool gr_expect(gr_parser *p, gr_token_kind kind, const char *what) {
 static gr_parse_status parse(gr_lexicon *lexicon, const gr_source *source, unsigned flags,
                              bool hints, gr_report *report, gr_ast **out);
 
-bool gr_parses(gr_parser *p, const char *text, size_t size) {
+bool gr_text_parses(gr_lexicon *lexicon, const char *text, size_t size) {
     gr_source *source;
-    if (gr_source_new(p->ctx, "hint", text, size, &source) != GR_SOURCE_OK) return false;
+    ad_ctx *ctx = gr_lexicon_ctx(lexicon);
+    if (gr_source_new(ctx, "hint", text, size, &source) != GR_SOURCE_OK) return false;
     gr_report scrap;
-    gr_report_init(&scrap, p->ctx);
+    gr_report_init(&scrap, ctx);
     gr_ast *ast = NULL;
-    bool ok = parse(p->lexicon, source, 0, false, &scrap, &ast) == GR_PARSE_OK;
+    bool ok = parse(lexicon, source, 0, false, &scrap, &ast) == GR_PARSE_OK;
     gr_ast_free(ast);
     gr_report_clear(&scrap);
     gr_source_free(source);
@@ -168,7 +169,7 @@ bool gr_suggest_code(gr_parser *p, gr_diagnostic *diagnostic, const char *format
     int size = vsnprintf(code, sizeof code, format, args);
     va_end(args);
     if (size < 0 || (size_t)size >= sizeof code || memchr(code, '\n', (size_t)size)) return false;
-    if (!gr_parses(p, code, (size_t)size)) return false;
+    if (!gr_text_parses(p->lexicon, code, (size_t)size)) return false;
     gr_diag_help(diagnostic, "write `%s`", code);
     return true;
 }

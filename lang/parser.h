@@ -28,4 +28,7 @@ enum {
 gr_parse_status gr_parse(gr_lexicon *lexicon, const gr_source *source, unsigned flags,
                          gr_report *report, gr_ast **out);
 
+/* Whether a text parses as a program of its own; nothing is reported. */
+bool gr_text_parses(gr_lexicon *lexicon, const char *text, size_t size);
+
 #endif

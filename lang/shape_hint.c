@@ -22,8 +22,7 @@ static bool is_word(char c) {
            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* A name, perhaps with a call or an index behind it: one pair of brackets that ends with the text. */
-static bool is_suffixed(const char *text, size_t size) {
+bool gr_is_factor(const char *text, size_t size) {
     size_t i = 0, depth = 0;
     while (i < size && is_word(text[i])) i++;
     for (; i < size; i++) {
@@ -42,7 +41,7 @@ static bool read_operand(gr_vm *vm, uint32_t k, gr_value v, operand *out) {
     if (v.kind != AD_TENSOR) return false;
     if (!source || !size || size > LONGEST) return false;
     const char *text = source->text + span.begin;
-    bool plain = is_suffixed(text, size);
+    bool plain = gr_is_factor(text, size);
     if (memchr(text, '\n', size)) return false;
     char *to = out->text;
     if (!plain) *to++ = '(';

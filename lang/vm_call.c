@@ -492,6 +492,7 @@ static void not_callable(gr_vm *vm, gr_value v, bool with_arguments) {
                                    quote, length, text, quote, gr_kind_name(v));
     gr_label_operand(vm, d, UINT32_MAX, v);
     const gr_name *name = quoted ? gr_intern(vm->names, text, (size_t)length) : NULL;
+    bool tight = quoted && gr_is_factor(text, (size_t)length);
     bool sequence = v.kind == AD_TENSOR || v.kind == GR_TUPLE || v.kind == GR_STRING;
     if (name && gr_prelude_slot(vm, name) != UINT32_MAX)
         gr_diag_help(d, "this `%s` hides the prelude's, which is `prelude.%s`", name->text,
@@ -499,7 +500,8 @@ static void not_callable(gr_vm *vm, gr_value v, bool with_arguments) {
     else if (v.kind == AD_NUMBER)
         gr_diag_help(d, "a product is written with `*`");
     else if (sequence && with_arguments)
-        gr_diag_help(d, "an item is written with `[ ]`, as in `%.*s[0]`", length, text);
+        gr_diag_help(d, "an item is written with `[ ]`, as in `%.*s[0]`", tight ? length : 1,
+                     tight ? text : "t");
     else if (v.kind == GR_RECORD)
         list_functions(d, v, length, text);
 }

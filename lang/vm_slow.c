@@ -198,7 +198,8 @@ int gr_condition(gr_vm *vm, gr_value v) {
     if (v.kind == AD_BOOL) return v.num != 0;
     const gr_source *source;
     gr_span span = gr_operand_span(vm, 0, &source);
-    bool own = source && span.end > span.begin && span.end - span.begin < 40;
+    bool own = source && span.end > span.begin && span.end - span.begin < 40 &&
+               !memchr(source->text + span.begin, '\n', span.end - span.begin);
     int length = own ? (int)(span.end - span.begin) : 1;
     const char *text = own ? source->text + span.begin : "x";
     gr_buffer what;

@@ -160,6 +160,9 @@ gr_proto *gr_src_decode(gr_vm *vm, uint32_t src, uint32_t *pc);
 uint32_t gr_current_src(gr_vm *vm);
 /* The instruction that a frame runs. */
 uint32_t gr_frame_pc(const gr_frame *frame);
+/* A name, perhaps with a call or an index behind it (one pair of brackets that ends with the text): code
+ * that needs no parentheses when something is put behind it. */
+bool gr_is_factor(const char *text, size_t size);
 /* Adds a hint to a message about two operands, where another form of one would fit (shape_hint.c). */
 void gr_suggest_shapes(gr_vm *vm, gr_diagnostic *d, bool guard, const gr_value *operands);
 /* A hint for a field that the value before the dot does not have; false: none is known (field_hint.c). */
