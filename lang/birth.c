@@ -11,9 +11,10 @@
 #include "heap_private.h"
 #include "writers.h"
 
+#include <stdio.h>
 #include <string.h>
 
-enum { LONGEST_CHAIN = 8, LONGEST_TEXT = 48, NO_FRAME = UINT32_MAX };
+enum { LONGEST_CHAIN = 8, LONGEST_TEXT = 48, LONGEST_PART = 40, NO_FRAME = UINT32_MAX };
 
 typedef struct place {
     const gr_source *source;
@@ -21,6 +22,11 @@ typedef struct place {
     bool argument; /* of a call */
     bool item;     /* one of those that a loop runs through */
     bool within;   /* what was made there has it as an item */
+    bool inside;   /* a record that is written out there was looked into: it is the field itself */
+    char part[LONGEST_PART]; /* which part of what was made there, as a way: [0].W */
+    gr_span callee; /* the function that gave it to the callback, where nothing else is known */
+    const char *how;
+    gr_value whole; /* the items that a builtin runs through */
     uint32_t later[GR_MOST_WRITERS], later_count; /* lines that may have changed it since */
 } place;
 
@@ -105,36 +111,92 @@ static uint32_t passed_as(const gr_proto *caller, gr_insn call, const gr_proto *
     return UINT32_MAX;
 }
 
-/* The argument that a parameter got, if the caller's code is at hand. */
-static bool argument_of(gr_vm *vm, seen at, int depth, place *out) {
-    if (at.frame == NO_FRAME || at.frame == 0 || at.reg >= at.proto->parameter_count) return false;
-    if (vm->frames[at.frame].flags & GR_FRAME_ENTRY) return false;
-    const gr_frame *f = &vm->frames[at.frame - 1];
-    uint32_t pc = gr_frame_pc(f);
-    if (f->proto->flags & GR_PROTO_LIBRARY) return false;
-    uint32_t k = passed_as(f->proto, f->proto->code[pc], at.proto, at.reg);
-    if (k == UINT32_MAX) return false;
-    uint32_t reg = f->proto->code[pc].a + 1u + k;
-    if (trace(vm, (seen){at.frame - 1, f->proto, pc, reg, at.field}, depth, out)) return true;
+/* The k-th argument of the call that a frame is in. */
+static bool argument(gr_vm *vm, uint32_t frame, uint32_t k, gr_string *field, int depth, place *out) {
+    const gr_frame *f = &vm->frames[frame];
+    uint32_t pc = gr_frame_pc(f), reg = f->proto->code[pc].a + 1u + k;
+    if (trace(vm, (seen){frame, f->proto, pc, reg, field}, depth, out)) return true;
     out->source = f->proto->source;
     out->span = gr_proto_span(f->proto, pc, 2 + k);
     return out->argument = true;
+}
+
+/* Builtins that call a function with the items of their arguments: its parameters from `parameter` on get
+ * those of the arguments from `argument` on. */
+typedef struct runner {
+    const char *name;
+    uint8_t parameter, argument;
+    const char *before; /* what the parameters in front of those are */
+} runner;
+
+static const runner *find_runner(const gr_source *source, gr_span callee) {
+    static const runner rows[] = {{"map", 0, 1, ""},  {"filter", 0, 1, ""},         {"map_leaves", 0, 1, ""},
+                                  {"sort", 0, 0, ""}, {"fold", 1, 2, "carried by"}, {"scan", 1, 2, "carried by"}};
+    size_t size = callee.end - callee.begin;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (strlen(rows[i].name) == size && memcmp(source->text + callee.begin, rows[i].name, size) == 0)
+            return &rows[i];
+    return NULL;
+}
+
+/* What a builtin, or the library, gave a function that it calls back. */
+static bool handed_over(gr_vm *vm, seen at, int depth, place *out) {
+    uint32_t frame = at.frame - 1;
+    while (frame > 0 && (vm->frames[frame].proto->flags & GR_PROTO_LIBRARY)) frame--;
+    const gr_frame *f = &vm->frames[frame];
+    uint32_t pc = gr_frame_pc(f);
+    gr_insn i = f->proto->code[pc];
+    bool plain = i.op == GR_I_CALL || i.op == GR_I_CALLG;
+    if ((!plain && i.op != GR_I_CALLX) || (f->proto->flags & GR_PROTO_LIBRARY)) return false;
+    *out = (place){.source = f->proto->source, .how = "given by", .span = gr_proto_span(f->proto, pc, 0)};
+    out->callee = gr_proto_span(f->proto, pc, 1);
+    const runner *r = find_runner(out->source, out->callee);
+    if (!r) return true;
+    uint32_t k = at.reg - r->parameter + r->argument;
+    if (at.reg < r->parameter) out->how = r->before;
+    else if (plain && k < i.b && frame + 1 == at.frame) {
+        *out = (place){.whole = f->base[i.a + 1u + k]};
+        return out->within = argument(vm, frame, k, NULL, depth, out);
+    }
+    return true;
+}
+
+/* The argument that a parameter got, if the caller's code is at hand. */
+static bool argument_of(gr_vm *vm, seen at, int depth, place *out) {
+    if (at.frame == NO_FRAME || at.frame == 0 || at.reg >= at.proto->parameter_count) return false;
+    const gr_frame *f = &vm->frames[at.frame - 1];
+    bool back = (vm->frames[at.frame].flags & GR_FRAME_ENTRY) || (f->proto->flags & GR_PROTO_LIBRARY);
+    if (back) return handed_over(vm, at, depth, out);
+    uint32_t k = passed_as(f->proto, f->proto->code[gr_frame_pc(f)], at.proto, at.reg);
+    return k != UINT32_MAX && argument(vm, at.frame - 1, k, at.field, depth, out);
+}
+
+static void add_part(place *out, const char *format, ...) {
+    size_t size = strlen(out->part);
+    va_list args;
+    va_start(args, format);
+    vsnprintf(out->part + size, sizeof out->part - size, format, args);
+    va_end(args);
 }
 
 /* A tuple that is written out: its item; else what is taken apart. */
 static bool unpacked(gr_vm *vm, seen at, int depth, place *out) {
     const gr_proto *p = at.proto;
     gr_insn i = p->code[at.pc];
-    uint32_t from, item;
+    uint32_t from, item, k = at.reg - i.b;
     if (i.op == GR_I_UNPACKREC) at.field = p->descriptors[i.c].fields[at.reg - i.b];
     seen whole_at = {at.frame, p, at.pc, i.a, i.op == GR_I_UNPACKREC ? at.field : NULL};
-    if (!writer_before(p, at.pc, i.a, &from)) return argument_of(vm, whole_at, depth, out);
-    gr_insn whole = p->code[from];
-    bool all = i.op == GR_I_UNPACK && whole.op == GR_I_TUPLE && !p->descriptors[i.c].flag;
-    if (all && writer_before(p, from, whole.b + (at.reg - i.b), &item))
-        return made_by(vm, (seen){at.frame, p, item, whole.b + (at.reg - i.b), at.field}, depth, out);
-    whole_at.pc = from;
-    return i.op == GR_I_UNPACKREC ? made_by(vm, whole_at, depth, out) : place_of_insn(p, from, out);
+    bool known = writer_before(p, at.pc, i.a, &from), rest = p->descriptors[i.c].flag;
+    gr_insn whole = known ? p->code[from] : (gr_insn){0};
+    bool all = i.op == GR_I_UNPACK && known && whole.op == GR_I_TUPLE && !rest;
+    if (all && writer_before(p, from, whole.b + k, &item))
+        return made_by(vm, (seen){at.frame, p, item, whole.b + k, at.field}, depth, out);
+    if (known) whole_at.pc = from;
+    if (!(known ? made_by(vm, whole_at, depth, out) : argument_of(vm, whole_at, depth, out))) return false;
+    if (i.op == GR_I_UNPACK) add_part(out, rest && k + 1 == p->descriptors[i.c].count ? "[%u..]" : "[%u]", k);
+    else if (!out->inside) add_part(out, ".%.*s", (int)at.field->length, at.field->bytes);
+    out->inside = false;
+    return true;
 }
 
 /* The field of a record that is written out. */
@@ -143,6 +205,7 @@ static bool field_made(gr_vm *vm, seen at, int depth, place *out) {
     int64_t k = gr_layout_place(at.proto->descriptors[i.c].layout, at.field);
     uint32_t from;
     if (k < 0 || !writer_before(at.proto, at.pc, i.b + (uint32_t)k, &from)) return false;
+    out->inside = true;
     return made_by(vm, (seen){at.frame, at.proto, from, i.b + (uint32_t)k, NULL}, depth, out);
 }
 
@@ -340,14 +403,54 @@ static void put_code(gr_buffer *out, const gr_source *source, gr_span span) {
     if (shown < size) gr_buffer_puts(out, "…");
 }
 
-static void put_place(gr_buffer *out, const place *at, bool param) {
+/* "given by `sort` at p.nn:3" */
+static void put_callee(gr_buffer *out, const place *at, uint32_t line) {
+    gr_buffer_printf(out, "%s%s `", *at->part ? "what was " : "", at->how);
+    put_code(out, at->source, at->callee);
+    gr_buffer_printf(out, "` at %s:%u", at->source->name, line);
+}
+
+/* Which item of a tuple a value is; -1: not to be seen. */
+static int64_t item_index(gr_value whole, gr_value v) {
+    int64_t found = -1;
+    if (whole.kind != GR_TUPLE || v.kind != AD_TENSOR) return -1;
+    const gr_tuple *t = gr_as_tuple(whole);
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->items[i].kind != AD_TENSOR || t->items[i].tensor != v.tensor) continue;
+        if (found >= 0) return -1;
+        found = (int64_t)i;
+    }
+    return found;
+}
+
+/* "part `[0]` of `X` at p.nn:4", where a variable is taken apart. */
+static bool put_part_of_name(gr_buffer *out, const place *at, uint32_t line) {
+    gr_span value = value_span(at);
+    const char *text = at->source->text + value.begin;
+    size_t size = value.end - value.begin;
+    if (at->within || size > LONGEST_TEXT || !gr_is_factor(text, size) || memchr(text, '(', size)) return false;
+    gr_buffer_printf(out, "`%.*s` at %s:%u", (int)size, text, at->source->name, line);
+    return true;
+}
+
+static void put_place(gr_buffer *out, const place *at, gr_value v, bool param) {
     uint32_t line = gr_source_line(at->source, at->span.begin);
+    int64_t item = at->within ? item_index(at->whole, v) : -1;
     gr_buffer_puts(out, param ? ", param" : "");
     if (at->item) {
         gr_buffer_printf(out, ", from the loop at %s:%u", at->source->name, line);
         return;
     }
-    gr_buffer_puts(out, at->within ? ", an item of what was " : ", ");
+    if (*at->part) gr_buffer_printf(out, ", part `%s` of ", at->part);
+    else gr_buffer_puts(out, ", ");
+    if (*at->part && put_part_of_name(out, at, line)) return;
+    if (at->how) {
+        put_callee(out, at, line);
+        return;
+    }
+    if (item >= 0) gr_buffer_printf(out, "item %lld of ", (long long)item);
+    else if (at->within) gr_buffer_puts(out, "an item of ");
+    if (at->within || *at->part) gr_buffer_puts(out, "what was ");
     gr_buffer_printf(out, "%s %s:%u: ", at->argument ? "given at" : "made at", at->source->name, line);
     put_code(out, at->source, value_span(at));
     for (uint32_t i = 0; i < at->later_count; i++)
@@ -418,5 +521,5 @@ void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v) {
     }
     bool here = at.source == f->proto->source && at.span.begin >= shown.begin &&
                 at.span.end <= shown.end;
-    if (!here) put_place(out, &at, param);
+    if (!here) put_place(out, &at, v, param);
 }
