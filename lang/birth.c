@@ -7,42 +7,23 @@
  * while programs run. Where several assignments could have made the value, all are named; where more
  * than a few could, nothing is said: no place is better than a wrong one.
  */
+#include "birth.h"
+
 #include "format.h"
 #include "heap_private.h"
-#include "writers.h"
 
 #include <stdio.h>
 #include <string.h>
 
-enum { LONGEST_CHAIN = 8, LONGEST_TEXT = 48, LONGEST_PART = 40, NO_FRAME = UINT32_MAX };
+enum { LONGEST_CHAIN = 8, NO_FRAME = GR_NO_FRAME };
 
-typedef struct place {
-    const gr_source *source;
-    gr_span span;  /* of the expression, or of the name or pattern that it is bound to */
-    bool argument; /* of a call */
-    bool item;     /* one of those that a loop runs through */
-    bool within;   /* what was made there has it as an item */
-    bool inside;   /* a record that is written out there was looked into: it is the field itself */
-    char part[LONGEST_PART]; /* which part of what was made there, as a way: [0].W */
-    gr_span callee; /* the function that gave it to the callback, where nothing else is known */
-    const char *how;
-    gr_value whole; /* the items that a builtin runs through */
-    uint32_t later[GR_MOST_WRITERS], later_count; /* lines that may have changed it since */
-} place;
+static bool trace(gr_vm *vm, gr_seen at, int depth, gr_birth *out);
+static bool made_by(gr_vm *vm, gr_seen at, int depth, gr_birth *out);
 
-/* A variable, or a field of it, as an instruction sees it. */
-typedef struct seen {
-    uint32_t frame; /* NO_FRAME: its function does not run */
-    const gr_proto *proto;
-    uint32_t pc, reg;
-    gr_string *field; /* or NULL */
-} seen;
-
-static bool trace(gr_vm *vm, seen at, int depth, place *out);
-static bool made_by(gr_vm *vm, seen at, int depth, place *out);
-
-static bool place_of_insn(const gr_proto *p, uint32_t pc, place *out) {
+static bool place_of_insn(const gr_proto *p, uint32_t pc, gr_birth *out) {
     out->source = p->source;
+    out->proto = p;
+    out->pc = pc;
     out->span = gr_proto_span(p, pc, 0);
     out->item = p->code[pc].op == GR_I_NEXT || p->code[pc].op == GR_I_FORPREP;
     return true;
@@ -66,8 +47,7 @@ static bool in_pattern(const gr_proto *p, uint32_t pc) {
     return at < p->source->size && (p->source->text[at] == ',' || p->source->text[at] == ')');
 }
 
-/* A global variable or a cell, by the instruction that changed it last. */
-static bool place_of_src(gr_vm *vm, uint32_t src, gr_string *field, place *out) {
+bool gr_birth_of_src(gr_vm *vm, uint32_t src, gr_string *field, gr_birth *out) {
     uint32_t pc, from;
     gr_proto *p = src ? gr_src_decode(vm, src & 0x7fffffffu, &pc) : NULL;
     if (!p || (p->flags & GR_PROTO_LIBRARY) || gr_leaves_field(p, pc, field)) return false;
@@ -75,7 +55,7 @@ static bool place_of_src(gr_vm *vm, uint32_t src, gr_string *field, place *out) 
     if (is_binding(i.op) && writer_before(p, pc, i.a, &from)) {
         uint8_t op = p->code[from].op;
         if (op == GR_I_UNPACK || op == GR_I_UNPACKREC || (op == GR_I_RECORD && field) || in_pattern(p, pc))
-            return made_by(vm, (seen){NO_FRAME, p, from, i.a, field}, 0, out);
+            return made_by(vm, (gr_seen){NO_FRAME, p, from, i.a, field}, 0, out);
     }
     return place_of_insn(p, pc, out);
 }
@@ -112,11 +92,11 @@ static uint32_t passed_as(const gr_proto *caller, gr_insn call, const gr_proto *
 }
 
 /* The k-th argument of the call that a frame is in. */
-static bool argument(gr_vm *vm, uint32_t frame, uint32_t k, gr_string *field, int depth, place *out) {
+static bool argument(gr_vm *vm, uint32_t frame, uint32_t k, gr_string *field, int depth, gr_birth *out) {
     const gr_frame *f = &vm->frames[frame];
     uint32_t pc = gr_frame_pc(f), reg = f->proto->code[pc].a + 1u + k;
-    if (trace(vm, (seen){frame, f->proto, pc, reg, field}, depth, out)) return true;
-    out->source = f->proto->source;
+    if (trace(vm, (gr_seen){frame, f->proto, pc, reg, field}, depth, out)) return true;
+    place_of_insn(f->proto, pc, out);
     out->span = gr_proto_span(f->proto, pc, 2 + k);
     return out->argument = true;
 }
@@ -140,7 +120,7 @@ static const runner *find_runner(const gr_source *source, gr_span callee) {
 }
 
 /* What a builtin, or the library, gave a function that it calls back. */
-static bool handed_over(gr_vm *vm, seen at, int depth, place *out) {
+static bool handed_over(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
     uint32_t frame = at.frame - 1;
     while (frame > 0 && (vm->frames[frame].proto->flags & GR_PROTO_LIBRARY)) frame--;
     const gr_frame *f = &vm->frames[frame];
@@ -148,30 +128,47 @@ static bool handed_over(gr_vm *vm, seen at, int depth, place *out) {
     gr_insn i = f->proto->code[pc];
     bool plain = i.op == GR_I_CALL || i.op == GR_I_CALLG;
     if ((!plain && i.op != GR_I_CALLX) || (f->proto->flags & GR_PROTO_LIBRARY)) return false;
-    *out = (place){.source = f->proto->source, .how = "given by", .span = gr_proto_span(f->proto, pc, 0)};
+    *out = (gr_birth){.how = "given by"};
+    place_of_insn(f->proto, pc, out);
     out->callee = gr_proto_span(f->proto, pc, 1);
     const runner *r = find_runner(out->source, out->callee);
     if (!r) return true;
     uint32_t k = at.reg - r->parameter + r->argument;
     if (at.reg < r->parameter) out->how = r->before;
     else if (plain && k < i.b && frame + 1 == at.frame) {
-        *out = (place){.whole = f->base[i.a + 1u + k]};
+        *out = (gr_birth){.whole = f->base[i.a + 1u + k]};
         return out->within = argument(vm, frame, k, NULL, depth, out);
     }
     return true;
 }
 
+/* Is the frame that of a function which a builtin or the library calls? */
+static bool is_callback(const gr_vm *vm, uint32_t frame) {
+    return (vm->frames[frame].flags & GR_FRAME_ENTRY) || (vm->frames[frame - 1].proto->flags & GR_PROTO_LIBRARY);
+}
+
+static bool is_passed(const gr_seen *at) {
+    return at->frame != NO_FRAME && at->frame != 0 && at->reg < at->proto->parameter_count;
+}
+
+bool gr_argument_span(const gr_vm *vm, const gr_seen *at, gr_span *out) {
+    if (!is_passed(at) || is_callback(vm, at->frame)) return false;
+    const gr_frame *f = &vm->frames[at->frame - 1];
+    uint32_t pc = gr_frame_pc(f), k = passed_as(f->proto, f->proto->code[pc], at->proto, at->reg);
+    if (k != UINT32_MAX) *out = gr_proto_span(f->proto, pc, 2 + k);
+    return k != UINT32_MAX;
+}
+
 /* The argument that a parameter got, if the caller's code is at hand. */
-static bool argument_of(gr_vm *vm, seen at, int depth, place *out) {
-    if (at.frame == NO_FRAME || at.frame == 0 || at.reg >= at.proto->parameter_count) return false;
+static bool argument_of(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
+    if (!is_passed(&at)) return false;
+    if (is_callback(vm, at.frame)) return handed_over(vm, at, depth, out);
     const gr_frame *f = &vm->frames[at.frame - 1];
-    bool back = (vm->frames[at.frame].flags & GR_FRAME_ENTRY) || (f->proto->flags & GR_PROTO_LIBRARY);
-    if (back) return handed_over(vm, at, depth, out);
     uint32_t k = passed_as(f->proto, f->proto->code[gr_frame_pc(f)], at.proto, at.reg);
     return k != UINT32_MAX && argument(vm, at.frame - 1, k, at.field, depth, out);
 }
 
-static void add_part(place *out, const char *format, ...) {
+static void add_part(gr_birth *out, const char *format, ...) {
     size_t size = strlen(out->part);
     va_list args;
     va_start(args, format);
@@ -180,17 +177,17 @@ static void add_part(place *out, const char *format, ...) {
 }
 
 /* A tuple that is written out: its item; else what is taken apart. */
-static bool unpacked(gr_vm *vm, seen at, int depth, place *out) {
+static bool unpacked(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
     const gr_proto *p = at.proto;
     gr_insn i = p->code[at.pc];
     uint32_t from, item, k = at.reg - i.b;
     if (i.op == GR_I_UNPACKREC) at.field = p->descriptors[i.c].fields[at.reg - i.b];
-    seen whole_at = {at.frame, p, at.pc, i.a, i.op == GR_I_UNPACKREC ? at.field : NULL};
+    gr_seen whole_at = {at.frame, p, at.pc, i.a, i.op == GR_I_UNPACKREC ? at.field : NULL};
     bool known = writer_before(p, at.pc, i.a, &from), rest = p->descriptors[i.c].flag;
     gr_insn whole = known ? p->code[from] : (gr_insn){0};
     bool all = i.op == GR_I_UNPACK && known && whole.op == GR_I_TUPLE && !rest;
     if (all && writer_before(p, from, whole.b + k, &item))
-        return made_by(vm, (seen){at.frame, p, item, whole.b + k, at.field}, depth, out);
+        return made_by(vm, (gr_seen){at.frame, p, item, whole.b + k, at.field}, depth, out);
     if (known) whole_at.pc = from;
     if (!(known ? made_by(vm, whole_at, depth, out) : argument_of(vm, whole_at, depth, out))) return false;
     if (i.op == GR_I_UNPACK) add_part(out, rest && k + 1 == p->descriptors[i.c].count ? "[%u..]" : "[%u]", k);
@@ -200,17 +197,17 @@ static bool unpacked(gr_vm *vm, seen at, int depth, place *out) {
 }
 
 /* The field of a record that is written out. */
-static bool field_made(gr_vm *vm, seen at, int depth, place *out) {
+static bool field_made(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
     gr_insn i = at.proto->code[at.pc];
     int64_t k = gr_layout_place(at.proto->descriptors[i.c].layout, at.field);
     uint32_t from;
     if (k < 0 || !writer_before(at.proto, at.pc, i.b + (uint32_t)k, &from)) return false;
     out->inside = true;
-    return made_by(vm, (seen){at.frame, at.proto, from, i.b + (uint32_t)k, NULL}, depth, out);
+    return made_by(vm, (gr_seen){at.frame, at.proto, from, i.b + (uint32_t)k, NULL}, depth, out);
 }
 
 /* The value that the instruction at.pc gave the register. */
-static bool made_by(gr_vm *vm, seen at, int depth, place *out) {
+static bool made_by(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
     if (depth >= LONGEST_CHAIN) return false;
     switch (at.proto->code[at.pc].op) {
     case GR_I_UNPACK:
@@ -223,7 +220,7 @@ static bool made_by(gr_vm *vm, seen at, int depth, place *out) {
     return place_of_insn(at.proto, at.pc, out);
 }
 
-static void add_later(const gr_proto *p, uint32_t pc, place *out) {
+static void add_later(const gr_proto *p, uint32_t pc, gr_birth *out) {
     uint32_t line = gr_source_line(p->source, gr_proto_span(p, pc, 0).begin);
     bool known = false;
     for (uint32_t i = 0; i < out->later_count; i++) known |= out->later[i] == line;
@@ -241,7 +238,7 @@ static void drop_default(const gr_proto *p, uint32_t reg, gr_writers *w) {
     }
 }
 
-static bool local(gr_vm *vm, seen at, int depth, place *out) {
+static bool local(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
     gr_writers w;
     const gr_value *base = at.frame == NO_FRAME ? NULL : vm->frames[at.frame].base;
     gr_writing from = {at.proto, at.pc, at.reg, at.field, base};
@@ -257,6 +254,8 @@ static bool local(gr_vm *vm, seen at, int depth, place *out) {
     return out->source;
 }
 
+bool gr_birth_of_local(gr_vm *vm, gr_seen at, gr_birth *out) { return local(vm, at, 0, out); }
+
 /* ---- captured variables ----------------------------------------------------------------------- */
 
 static const gr_proto *parent_of(const gr_vm *vm, const gr_proto *child, uint32_t *index) {
@@ -268,7 +267,7 @@ static const gr_proto *parent_of(const gr_vm *vm, const gr_proto *child, uint32_
 
 /* The variable as the function around this one bound it, where the closure was made; it is not
  * assigned again, or it would be in a cell. */
-static bool captured(gr_vm *vm, const gr_proto *p, uint32_t held, gr_string *field, place *out) {
+bool gr_birth_of_captured(gr_vm *vm, const gr_proto *p, uint32_t held, gr_string *field, gr_birth *out) {
     uint32_t index;
     for (int depth = 0; depth < LONGEST_CHAIN; depth++) {
         const gr_capture *k = &p->captures[held];
@@ -277,24 +276,24 @@ static bool captured(gr_vm *vm, const gr_proto *p, uint32_t held, gr_string *fie
         if (k->held) continue;
         uint32_t pc = 0;
         while (pc < p->code_count && (p->code[pc].op != GR_I_CLOSURE || p->code[pc].wide != index)) pc++;
-        return pc < p->code_count && local(vm, (seen){NO_FRAME, p, pc, held, field}, 0, out);
+        return pc < p->code_count && local(vm, (gr_seen){NO_FRAME, p, pc, held, field}, 0, out);
     }
     return false;
 }
 
-static bool cell(gr_vm *vm, gr_value v, gr_string *field, place *out) {
-    return v.kind == GR_CELL && place_of_src(vm, gr_as_cell(v)->changed, field, out);
+static bool cell(gr_vm *vm, gr_value v, gr_string *field, gr_birth *out) {
+    return v.kind == GR_CELL && gr_birth_of_src(vm, gr_as_cell(v)->changed, field, out);
 }
 
 /* ---- registers -------------------------------------------------------------------------------- */
 
-static bool item_of(gr_vm *vm, seen at, int depth, place *out) {
+static bool item_of(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
     at.field = NULL;
     return out->within = trace(vm, at, depth, out);
 }
 
 /* What an instruction reads that only hands a value on. */
-static bool handed_on(gr_vm *vm, seen at, int depth, place *out) {
+static bool handed_on(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
     gr_insn i = at.proto->code[at.pc];
     bool runs = at.frame != NO_FRAME;
     at.reg = i.b;
@@ -303,15 +302,15 @@ static bool handed_on(gr_vm *vm, seen at, int depth, place *out) {
     case GR_I_MOVE: return trace(vm, at, depth, out);
     case GR_I_GETITEM:
     case GR_I_INDEX: return item_of(vm, at, depth, out);
-    case GR_I_GETGLOBAL: return place_of_src(vm, vm->globals[i.wide].changed, at.field, out);
-    case GR_I_GETHELD: return captured(vm, at.proto, i.b, at.field, out);
+    case GR_I_GETGLOBAL: return gr_birth_of_src(vm, vm->globals[i.wide].changed, at.field, out);
+    case GR_I_GETHELD: return gr_birth_of_captured(vm, at.proto, i.b, at.field, out);
     case GR_I_GETCELL: return runs && cell(vm, vm->frames[at.frame].closure->held[i.b], at.field, out);
     case GR_I_GETLOCALCELL: return runs && cell(vm, vm->frames[at.frame].base[i.b], at.field, out);
     default: return false; /* an expression, which is shown anyway */
     }
 }
 
-static bool trace(gr_vm *vm, seen at, int depth, place *out) {
+static bool trace(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
     if (depth >= LONGEST_CHAIN) return false;
     const gr_local_info *l = local_at(at.proto, at.pc, at.reg);
     if (l) return !l->cell && local(vm, at, depth + 1, out);
@@ -338,123 +337,9 @@ static bool operand_register(gr_insn i, uint32_t k, uint32_t *reg) {
     }
     if (i.op < GR_I_ADD || i.op > GR_I_LOGOR || k > 1) return false;
     if (i.op >= GR_I_RADDK && i.op <= GR_I_RPOWK) k = 1 - k; /* the constant stands left */
+    if (i.op >= GR_I_ADDK && i.op <= GR_I_RPOWK && k == 1) return false;
     *reg = k == 0 ? i.b : i.c;
     return true;
-}
-
-/* ---- text ------------------------------------------------------------------------------------- */
-
-/* Where an expression ends that begins there: at a comment, `;`, the bracket around it, or the line's end. */
-static uint32_t value_end(const char *text, gr_span rest) {
-    int depth = 0;
-    bool quoted = false;
-    for (uint32_t i = rest.begin; i < rest.end; i++) {
-        char c = text[i];
-        if (c == '"') quoted = !quoted;
-        else if (quoted) i += c == '\\';
-        else if (c == '#' || (c == ';' && depth == 0)) return i;
-        else if (c == '(' || c == '[' || c == '{') depth++;
-        else if ((c == ')' || c == ']' || c == '}') && depth-- == 0) return i;
-    }
-    return rest.end;
-}
-
-/* The value of an argument that is given by name. */
-static gr_span argument_span(const place *at) {
-    const char *text = at->source->text;
-    gr_span rest = at->span;
-    while (rest.begin < rest.end && !strchr("=\"([{", text[rest.begin])) rest.begin++;
-    if (rest.begin + 1 >= rest.end || text[rest.begin] != '=' || text[rest.begin + 1] == '=')
-        return at->span;
-    bool compares = rest.begin > 0 && strchr("<>!", text[rest.begin - 1]);
-    if (compares) return at->span;
-    for (rest.begin++; rest.begin < rest.end && is_blank(text[rest.begin]);) rest.begin++;
-    return rest;
-}
-
-/* What stands behind `name =`, all of `name += e`, or the text of the span itself. */
-static gr_span value_span(const place *at) {
-    const char *text = at->source->text;
-    if (at->argument) return argument_span(at);
-    uint32_t line = gr_source_line(at->source, at->span.begin);
-    gr_span rest = {at->span.end, gr_source_line_span(at->source, line).end};
-    while (rest.begin < rest.end && is_blank(text[rest.begin])) rest.begin++;
-    bool changed = rest.begin + 1 < rest.end && strchr("+-*/", text[rest.begin]) &&
-                   text[rest.begin + 1] == '=';
-    if (rest.begin < rest.end && text[rest.begin] == ':') rest.begin++;
-    bool bound = rest.begin + 1 < rest.end && text[rest.begin] == '=' && text[rest.begin + 1] != '=';
-    if (!bound && !changed) return at->span;
-    rest.begin = changed ? at->span.begin : rest.begin + 1;
-    while (rest.begin < rest.end && is_blank(text[rest.begin])) rest.begin++;
-    rest.end = value_end(text, rest);
-    while (rest.end > rest.begin && is_blank(text[rest.end - 1])) rest.end--;
-    return rest;
-}
-
-/* One line of it, not too long. */
-static void put_code(gr_buffer *out, const gr_source *source, gr_span span) {
-    const char *text = source->text + span.begin;
-    size_t size = span.end - span.begin, shown = 0, cells = 0;
-    for (; shown < size && text[shown] != '\n' && cells < LONGEST_TEXT; cells++) {
-        shown++;
-        while (shown < size && ((unsigned char)text[shown] & 0xC0) == 0x80) shown++;
-    }
-    gr_buffer_put(out, text, shown);
-    if (shown < size) gr_buffer_puts(out, "…");
-}
-
-/* "given by `sort` at p.nn:3" */
-static void put_callee(gr_buffer *out, const place *at, uint32_t line) {
-    gr_buffer_printf(out, "%s%s `", *at->part ? "what was " : "", at->how);
-    put_code(out, at->source, at->callee);
-    gr_buffer_printf(out, "` at %s:%u", at->source->name, line);
-}
-
-/* Which item of a tuple a value is; -1: not to be seen. */
-static int64_t item_index(gr_value whole, gr_value v) {
-    int64_t found = -1;
-    if (whole.kind != GR_TUPLE || v.kind != AD_TENSOR) return -1;
-    const gr_tuple *t = gr_as_tuple(whole);
-    for (size_t i = 0; i < t->count; i++) {
-        if (t->items[i].kind != AD_TENSOR || t->items[i].tensor != v.tensor) continue;
-        if (found >= 0) return -1;
-        found = (int64_t)i;
-    }
-    return found;
-}
-
-/* "part `[0]` of `X` at p.nn:4", where a variable is taken apart. */
-static bool put_part_of_name(gr_buffer *out, const place *at, uint32_t line) {
-    gr_span value = value_span(at);
-    const char *text = at->source->text + value.begin;
-    size_t size = value.end - value.begin;
-    if (at->within || size > LONGEST_TEXT || !gr_is_factor(text, size) || memchr(text, '(', size)) return false;
-    gr_buffer_printf(out, "`%.*s` at %s:%u", (int)size, text, at->source->name, line);
-    return true;
-}
-
-static void put_place(gr_buffer *out, const place *at, gr_value v, bool param) {
-    uint32_t line = gr_source_line(at->source, at->span.begin);
-    int64_t item = at->within ? item_index(at->whole, v) : -1;
-    gr_buffer_puts(out, param ? ", param" : "");
-    if (at->item) {
-        gr_buffer_printf(out, ", from the loop at %s:%u", at->source->name, line);
-        return;
-    }
-    if (*at->part) gr_buffer_printf(out, ", part `%s` of ", at->part);
-    else gr_buffer_puts(out, ", ");
-    if (*at->part && put_part_of_name(out, at, line)) return;
-    if (at->how) {
-        put_callee(out, at, line);
-        return;
-    }
-    if (item >= 0) gr_buffer_printf(out, "item %lld of ", (long long)item);
-    else if (at->within) gr_buffer_puts(out, "an item of ");
-    if (at->within || *at->part) gr_buffer_puts(out, "what was ");
-    gr_buffer_printf(out, "%s %s:%u: ", at->argument ? "given at" : "made at", at->source->name, line);
-    put_code(out, at->source, value_span(at));
-    for (uint32_t i = 0; i < at->later_count; i++)
-        gr_buffer_printf(out, "%s %u", i ? " or" : ", or changed in line", at->later[i]);
 }
 
 /* ---- params ----------------------------------------------------------------------------------- */
@@ -468,7 +353,7 @@ static const gr_name *param_name(const gr_proto *p, uint32_t pc, uint32_t *slot)
 }
 
 /* Where the variable was declared that an update (at `src`) changed: an update keeps its shape. */
-static void declaration(gr_vm *vm, uint32_t src, place *out) {
+static void declaration(gr_vm *vm, uint32_t src, gr_birth *out) {
     uint32_t pc, slot, wanted;
     gr_proto *p = gr_src_decode(vm, src & 0x7fffffffu, &pc);
     if (!p || p->code[pc].op != GR_I_STORE) return;
@@ -486,40 +371,43 @@ static void declaration(gr_vm *vm, uint32_t src, place *out) {
     }
 }
 
-static bool tracked(gr_vm *vm, gr_value v, place *out, bool *param) {
+bool gr_birth_of_tracked(gr_vm *vm, gr_value v, gr_birth *out) {
     ad_entry_info info;
     if (v.kind > AD_TENSOR || !v.node || !ad_entry(vm->ctx, v.node, &info)) return false;
-    *param = info.is_leaf;
-    if (!place_of_src(vm, info.src, NULL, out)) return false;
+    if (!gr_birth_of_src(vm, info.src, NULL, out)) return false;
+    out->param = info.is_leaf;
     if (info.is_leaf) declaration(vm, info.src, out);
     return true;
 }
 
 /* Where the function of a call comes from. */
-static bool callee(gr_vm *vm, uint32_t frame, uint32_t pc, place *out) {
+static bool callee(gr_vm *vm, uint32_t frame, uint32_t pc, gr_birth *out) {
     gr_insn i = vm->frames[frame].proto->code[pc];
-    if (i.op == GR_I_CALLG) return place_of_src(vm, vm->globals[i.c].changed, NULL, out);
+    if (i.op == GR_I_CALLG) return gr_birth_of_src(vm, vm->globals[i.c].changed, NULL, out);
     bool plain = i.op == GR_I_CALL || i.op == GR_I_CALLX;
-    return plain && trace(vm, (seen){frame, vm->frames[frame].proto, pc, i.a, NULL}, 0, out);
+    return plain && trace(vm, (gr_seen){frame, vm->frames[frame].proto, pc, i.a, NULL}, 0, out);
 }
 
-/* "[64, 10], param, made at mlp.nn:4: randn(64, 10)" */
-void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v) {
+bool gr_birth_of_operand(gr_vm *vm, uint32_t k, gr_value v, gr_birth *out) {
     uint32_t frame = vm->frame_count - 1, pc, reg;
-    place at = {0};
-    bool param = false;
-    gr_describe_short(vm, out, v);
-    if (!vm->frame_count || (vm->frames[frame].proto->flags & GR_PROTO_LIBRARY)) return;
+    if (!vm->frame_count || (vm->frames[frame].proto->flags & GR_PROTO_LIBRARY)) return false;
     const gr_frame *f = &vm->frames[frame];
     pc = gr_frame_pc(f);
     gr_span shown = gr_proto_span(f->proto, pc, k == UINT32_MAX ? 1 : k + 1);
     if (k == UINT32_MAX) {
-        if (!callee(vm, frame, pc, &at)) return;
-    } else if (!tracked(vm, v, &at, &param)) {
-        if (!operand_register(f->proto->code[pc], k, &reg)) return;
-        if (!trace(vm, (seen){frame, f->proto, pc, reg, NULL}, 0, &at)) return;
+        if (!callee(vm, frame, pc, out)) return false;
+    } else if (!gr_birth_of_tracked(vm, v, out)) {
+        if (!operand_register(f->proto->code[pc], k, &reg)) return false;
+        if (!trace(vm, (gr_seen){frame, f->proto, pc, reg, NULL}, 0, out)) return false;
     }
-    bool here = at.source == f->proto->source && at.span.begin >= shown.begin &&
-                at.span.end <= shown.end;
-    if (!here) put_place(out, &at, v, param);
+    return out->source != f->proto->source || out->span.begin < shown.begin ||
+           out->span.end > shown.end;
+}
+
+void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v) {
+    gr_birth at = {0};
+    gr_describe_short(vm, out, v);
+    if (!gr_birth_of_operand(vm, k, v, &at)) return;
+    gr_buffer_puts(out, ", ");
+    gr_birth_put(out, &at, v);
 }

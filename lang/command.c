@@ -35,6 +35,11 @@ void gr_command_reset(gr_session *s, const char *rest) {
     puts("All variables are forgotten.");
 }
 
+void gr_command_why(gr_session *s, const char *rest) {
+    (void)rest;
+    gr_ask_why(s->host);
+}
+
 void gr_command_source(gr_session *s, const char *name) { gr_ask_source(s->host, name); }
 void gr_command_type(gr_session *s, const char *text) { gr_ask_type(s->host, text); }
 

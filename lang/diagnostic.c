@@ -153,3 +153,4 @@ static void add_remark(gr_diagnostic *diagnostic, gr_remark_kind kind, const cha
 REMARK_FUNCTION(gr_diag_note, GR_REMARK_NOTE)
 REMARK_FUNCTION(gr_diag_help, GR_REMARK_HELP)
 REMARK_FUNCTION(gr_diag_call, GR_REMARK_CALL)
+REMARK_FUNCTION(gr_diag_why, GR_REMARK_WHY)

@@ -39,6 +39,7 @@ typedef enum gr_remark_kind {
     GR_REMARK_NOTE, /* a fact that explains */
     GR_REMARK_HELP, /* a suggestion, written as a statement; code in it must have been checked */
     GR_REMARK_CALL, /* a line of the call chain: "in `train`, called at mlp.nn:12" */
+    GR_REMARK_WHY,  /* the long form, only shown where it is asked for */
 } gr_remark_kind;
 
 typedef struct gr_remark {
@@ -98,10 +99,12 @@ void gr_diag_also(gr_diagnostic *diagnostic, const gr_source *source, gr_span sp
 void gr_diag_note(gr_diagnostic *diagnostic, const char *format, ...) GR_PRINTF(2, 3);
 void gr_diag_help(gr_diagnostic *diagnostic, const char *format, ...) GR_PRINTF(2, 3);
 void gr_diag_call(gr_diagnostic *diagnostic, const char *format, ...) GR_PRINTF(2, 3);
+void gr_diag_why(gr_diagnostic *diagnostic, const char *format, ...) GR_PRINTF(2, 3);
 
 typedef struct gr_render_options {
     bool color;
     bool ids;       /* error[unknown_name]: instead of error: */
+    bool why;       /* the long form, if there is one: where the values of it were made */
     unsigned width; /* columns of an excerpt before it is elided around the span; 0: 100 */
 } gr_render_options;
 

@@ -48,7 +48,7 @@ gr_edit *gr_host_editor(const gr_host *host, gr_assist *assist, bool terminal) {
 
 /* ---- before the first prompt ------------------------------------------------------------------ */
 
-void gr_host_init(const gr_host *host) {
+void gr_host_init(gr_host *host) {
     const char *base = getenv("XDG_CONFIG_HOME"), *home = getenv("HOME");
     gr_buffer path;
     gr_buffer_init(&path, host->ctx);

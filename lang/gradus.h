@@ -50,6 +50,7 @@ typedef struct gr_options {
      * has called exit. `where` tells what was stopped, in several lines. NULL: none. */
     gr_pausing *pausing;
     gr_go (*pause)(void *user, gr_vm *vm, const char *where);
+    bool explain; /* errors carry their long form too (gr_render_options.why) */
     gr_nan nan; /* what an inf or nan does that reaches a derivative, an update or a printed value */
     void *user;
     /* How deep builtins and functions may call one another through C, about 2 kB of C stack each;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What is said of keywords and signs, which are no values: a table, one row a topic. */
+/*
+ * What is said of keywords, signs and the commands of the prompt, which are no values: a table, one row a
+ * topic. Commands have the row that `:help` shows.
+ */
 #include "help.h"
 
 #include <string.h>
@@ -24,6 +27,24 @@ static const struct {
     {"new", "an axis of 1 in an index: x[.., new]"},
     {"...", "takes what is left over: fn f(a, ...rest); spreads a tuple: f(...t); copies a record with "
             "changes: {...r, b: 1}"},
+    {"+ - * /", "arithmetic, element by element on tensors and leaf by leaf on tuples and records; shapes "
+                "broadcast as in NumPy"},
+    {"+= -= *= /=", "changes a variable: x += e is x = x + e"},
+    {"< > <= >= ≤ ≥", "elementwise among tensors and numbers, bools; not chained: a < b and b < c"},
+    {"!= ≠", "elementwise among tensors and numbers; of other values, whether they differ as a whole"},
+    {"²", "superscript digits are powers: (o - y)² is (o - y)^2, ∂²E/∂x² is ∂(∂E/∂x)/∂x"},
+    {".", "a field of a record: p.W; x.T, x.shape and x.dtype of a tensor"},
+    {".T", "the transpose: its last two axes are swapped"},
+    {".shape", "the sizes of a tensor's axes, as a tuple"},
+    {".dtype", "\"f64\", \"f32\" or \"bool\" of a tensor"},
+    {",", "separates items and arguments; (a,) is a tuple of one"},
+    {";", "separates statements on a line; at the end of a line of the prompt: the value is not shown"},
+    {"?", "?name explains a name, a keyword, a sign or a command; ??words searches"},
+    {"prelude", "prelude.sum is the prelude's `sum`, whatever `sum` is here"},
+    {"why", "after an error, at the prompt: what failed, with where each value in it was made, and of what.\n"
+            "Where there is a variable `why`, the command is `:why`."},
+    {"continue stop", "at the prompt of a loop that is held up: goes on, or ends it with what it "
+                      "reached.\n`continue` in a loop begins its next turn."},
     {"++", "joins strings, tuples and tensors: \"a\" ++ \"b\", (1, 2) ++ (3,)"},
     {"%", "the remainder, with the sign of the divisor: -7 % 3 is 2"},
     {"^", "the power: x^2, or x²; 2^-1 is 0.5; -2^2 is -4"},
@@ -36,7 +57,7 @@ static const struct {
     {"if else", "if c { a } else { b }, a statement or an expression; c is one bool (all, any, same)"},
     {"for in", "for x in xs { … } over ranges, tuples, strings, the first axis of a tensor, records.\n"
                "[for x in xs: f(x)] makes a tensor, (for x in xs if c: f(x)) a tuple."},
-    {"while break continue return", "as everywhere: while c { … break … continue }, return x"},
+    {"while break return", "as everywhere: while c { … break … continue }, return x"},
     {"and or not", "short-circuit on bools, elementwise on bool tensors"},
     {"true false", "the bools; in arithmetic they count as 1 and 0"},
     {"nil", "the absence of a value"},
@@ -48,6 +69,9 @@ static const struct {
     {"{ }", "a record: {W: w, b: b}, {W, b}; r.W and r[\"W\"] read, r[\"W\"] = v changes or adds"},
     {"#", "begins a comment; `##` lines above a fn or let are its documentation"},
     {"\"", "text: \"a {expression} b\", \"{x:.3f}\" with a format, r\"raw\", \"\"\"several lines\"\"\""},
+#define GR_COMMAND(name, takes, words, usage, help, run) {name, usage ": " help},
+#include "commands.def"
+#undef GR_COMMAND
     {"ans", "the value of the last expression at the prompt; a line that begins with |> goes on from it"},
 };
 

@@ -112,16 +112,25 @@ static void write_out(void *user, int stream, const char *text, size_t size) {
     if (stream == 2) fwrite(text, 1, size, stderr);
 }
 
-/* A warning does not wait for the end of the run. */
-static void show_warning(void *user, const gr_report *report) {
-    const gr_host *host = user;
+/* What `why` tells of a report from now on. */
+static void keep_why(gr_host *host, const gr_report *report) {
+    if (!host->explains) return;
+    gr_buffer_clear(&host->why);
+    gr_render_report(&host->why, report, &(gr_render_options){.ids = host->command->ids, .why = true});
+}
+
+static void show_report(gr_host *host, const gr_report *report) {
     gr_buffer text;
     fflush(stdout);
     gr_buffer_init(&text, host->ctx);
     gr_render_report(&text, report, &(gr_render_options){.color = host->color, .ids = host->command->ids});
     if (text.text) fwrite(text.text, 1, text.size, stderr);
     gr_buffer_free(&text);
+    keep_why(host, report);
 }
+
+/* A warning does not wait for the end of the run. */
+static void show_warning(void *user, const gr_report *report) { show_report(user, report); }
 
 static bool wants_color(const gr_command *command, int stream) {
     const char *none = getenv("NO_COLOR"), *term = getenv("TERM");
@@ -155,20 +164,12 @@ static void look_at_screen(void *user, gr_screen *out) {
     out->digits = host->digits;
 }
 
-void gr_host_report(const gr_host *host) {
+void gr_host_report(gr_host *host) {
     gr_report *report = gr_vm_report(host->vm);
-    gr_buffer text;
     fflush(stdout);
-    if (report->out_of_memory && !report->first) {
-        fputs("error: there is not enough memory\n", stderr);
-        return;
-    }
-    if (!report->first) return;
-    gr_check_hints(host->vm);
-    gr_buffer_init(&text, host->ctx);
-    gr_render_report(&text, report, &(gr_render_options){.color = host->color, .ids = host->command->ids});
-    if (text.text) fwrite(text.text, 1, text.size, stderr);
-    gr_buffer_free(&text);
+    if (report->first) gr_check_hints(host->vm);
+    if (report->out_of_memory && !report->first) fputs("error: there is not enough memory\n", stderr);
+    else if (report->first) show_report(host, report);
 }
 
 int gr_host_status(const gr_host *host, gr_status status) {
@@ -200,8 +201,10 @@ bool gr_host_open(gr_host *host, const gr_options *how) {
     gr_options options = *how;
     ad_config config = {.threads = c->threads, .dtype = c->dtype};
     options.nan = c->nan;
+    options.explain = host->explains = c->interactive || (c->action == GR_DO_REPL && !c->dump);
     options.ctx = host->ctx = ad_new(&config);
     if (!host->ctx) return false;
+    gr_buffer_init(&host->why, host->ctx);
     host->color = wants_color(c, STDERR_FILENO);
     host->color_out = wants_color(c, STDOUT_FILENO);
     catch_interrupts(host, &options);
@@ -213,6 +216,7 @@ bool gr_host_open(gr_host *host, const gr_options *how) {
 void gr_host_close(gr_host *host) {
     if (!host->ctx) return;
     gr_vm_close(host->vm);
+    gr_buffer_free(&host->why);
     forget_interrupts(host);
     ad_free(host->ctx);
 }

@@ -288,7 +288,7 @@ static void put_places(renderer *r, const gr_diagnostic *diagnostic) {
 
 static void put_remarks(const renderer *r, const gr_diagnostic *diagnostic, bool calls) {
     for (const gr_remark *remark = diagnostic->remarks; remark; remark = remark->next) {
-        if ((remark->kind == GR_REMARK_CALL) != calls) continue;
+        if (remark->kind == GR_REMARK_WHY || (remark->kind == GR_REMARK_CALL) != calls) continue;
         if (calls)
             gr_buffer_puts(r->out, "  ");
         else
@@ -296,6 +296,25 @@ static void put_remarks(const renderer *r, const gr_diagnostic *diagnostic, bool
         put_text(r, remark->text, calls ? 2 : 6);
         gr_buffer_put(r->out, "\n", 1);
     }
+}
+
+/* The long form stands for the excerpt and the calls, which it tells with more. */
+static bool put_why(const renderer *r, const gr_diagnostic *d) {
+    bool found = false;
+    for (const gr_remark *remark = d->remarks; remark; remark = remark->next) {
+        if (remark->kind != GR_REMARK_WHY) continue;
+        if (!found && d->primary.source) {
+            gr_position at = gr_source_position(d->primary.source, d->primary.span.begin);
+            gr_buffer_puts(r->out, "  at ");
+            put_text(r, d->primary.source->name, 0);
+            gr_buffer_printf(r->out, ":%u:%u\n", at.line, at.column);
+        }
+        found = true;
+        gr_buffer_puts(r->out, "  ");
+        put_text(r, remark->text, 2);
+        gr_buffer_puts(r->out, "\n");
+    }
+    return found;
 }
 
 void gr_render(gr_buffer *out, const gr_diagnostic *diagnostic, const gr_render_options *options) {
@@ -312,9 +331,11 @@ void gr_render(gr_buffer *out, const gr_diagnostic *diagnostic, const gr_render_
     put_text(&r, diagnostic->message, 0);
     color(&r, PLAIN);
     gr_buffer_put(out, "\n", 1);
-    put_places(&r, diagnostic);
+    bool told = options->why && put_why(&r, diagnostic);
+    if (!told) put_places(&r, diagnostic);
     put_remarks(&r, diagnostic, false);
-    put_remarks(&r, diagnostic, true);
+    if (!told) put_remarks(&r, diagnostic, true);
+    if (options->why && !told) gr_buffer_puts(out, "(There is no more to say of it.)\n");
 }
 
 void gr_render_report(gr_buffer *out, const gr_report *report, const gr_render_options *options) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Questions at the prompt: ?name, help name, ??words, :source name, :type expression. */
+/* Questions at the prompt: ?name, help name, ??words, why, :source name, :type expression. */
 #include "format.h"
 #include "help.h"
 #include "host.h"
@@ -54,10 +54,26 @@ void gr_ask_type(gr_host *host, const char *expression) {
     answer(host, &out);
 }
 
+void gr_ask_why(const gr_host *host) {
+    if (host->why.size) fwrite(host->why.text, 1, host->why.size, stdout);
+    else puts("There was no error yet. After one, `why` tells more of it.");
+}
+
+/* The word alone, unless it is a variable of the user's: then `:why` asks. */
+static bool asks_why(gr_host *host, const char *line) {
+    gr_value own;
+    bool word = strncmp(line, "why", 3) == 0 && !*gr_skip_blanks(line + 3);
+    return word && !gr_get_global(host->vm, "why", &own);
+}
+
 bool gr_ask(gr_host *host, const char *line) {
     gr_buffer text;
     const char *rest;
     line = gr_skip_blanks(line);
+    if (asks_why(host, line)) {
+        gr_ask_why(host);
+        return true;
+    }
     gr_buffer_init(&text, host->ctx);
     gr_report_clear(gr_vm_report(host->vm));
     if (line[0] == '?' && line[1] == '?') {

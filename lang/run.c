@@ -7,6 +7,7 @@
 #include "journal.h"
 #include "library.h"
 #include "parser.h"
+#include "why.h"
 
 #include <errno.h>
 #include <string.h>
@@ -33,7 +34,8 @@ gr_vm *gr_vm_open(const gr_options *options) {
     vm->arguments = vm->answer = gr_nil();
     gr_report_init(&vm->report, vm->ctx);
     vm->names = gr_names_new(vm->ctx);
-    if (vm->names && gr_library_open(vm)) return vm;
+    bool ok = !options->explain || gr_why_open(vm);
+    if (ok && vm->names && gr_library_open(vm)) return vm;
     gr_vm_close(vm);
     return NULL;
 }
@@ -83,6 +85,7 @@ void gr_vm_close(gr_vm *vm) {
     gr_library_close(vm);
     gr_names_free(vm->names);
     gr_report_clear(&vm->report);
+    gr_why_close(vm);
     ad_mem_put(ctx, vm, sizeof *vm);
 }
 
@@ -92,6 +95,7 @@ static void begin(gr_vm *vm) {
     gr_report_clear(&vm->report);
     vm->raised = vm->interrupted = vm->exiting = vm->has_answer = false;
     vm->told_count = 0;
+    gr_why_begin(vm);
     ad_set_recording(vm->ctx, true);
     if (vm->paused) return; /* what is under way there goes on later */
     vm->active_count = vm->active_floor = vm->recording_count = vm->muted = 0;

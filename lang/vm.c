@@ -8,6 +8,7 @@
 #include "format.h"
 #include "gradus.h"
 #include "heap_private.h"
+#include "why.h"
 
 #include <math.h>
 #include <string.h>
@@ -488,6 +489,7 @@ static inline bool enter_here(gr_vm *vm, gr_closure *closure, gr_value *args, gr
 static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
     bool entry;
     vm->failed_at = gr_top_offset(vm);
+    gr_why_finish(vm);
     do {
         entry = vm->frames[vm->frame_count - 1].flags & GR_FRAME_ENTRY;
         gr_pop_frame(vm);

@@ -8,7 +8,7 @@
 #include "format.h"
 #include "gradus.h"
 #include "suggest.h"
-#include "vm_state.h"
+#include "why.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -229,6 +229,7 @@ bool gr_catch(gr_vm *vm, gr_buffer *message) {
     gr_buffer_puts(message, d ? d->message : "there is not enough memory");
     gr_relieve(vm);
     gr_report_clear(&vm->report);
+    gr_why_begin(vm);
     vm->raised = false;
     return true;
 }
@@ -236,6 +237,7 @@ bool gr_catch(gr_vm *vm, gr_buffer *message) {
 bool gr_catch_interrupt(gr_vm *vm) {
     if (!vm->interrupted || vm->exiting) return false;
     gr_report_clear(&vm->report);
+    gr_why_begin(vm);
     vm->raised = vm->interrupted = false;
     return true;
 }
@@ -307,6 +309,7 @@ void gr_describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
     gr_birth_text(vm, &text, k, v);
     gr_diag_also(d, source, span, "%s", text.text ? text.text : "");
     gr_buffer_free(&text);
+    gr_why_operand(vm, k, v);
 }
 
 void gr_help_call(gr_vm *vm, gr_diagnostic *d, uint32_t k) {
@@ -338,6 +341,7 @@ void gr_label_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
     gr_birth_text(vm, &text, k, v);
     gr_diag_label(d, "%s", text.text ? text.text : "");
     gr_buffer_free(&text);
+    gr_why_operand(vm, k, v);
 }
 
 /* "`h @ W2` multiplies [32, 784] by [64, 10]; 784 must equal 64" */

@@ -134,6 +134,8 @@ struct gr_vm {
     uint32_t first_frame;   /* of what runs: the frames below are held up */
     uint32_t interruptible; /* calls of it that are under way */
 
+    struct gr_why *why; /* what the long form of an error is made of (why.h); NULL: nobody asks for it */
+
     /* for the history of a session */
     unsigned effects;
     uint32_t failed_at;  /* offset of what the top level was doing when an error ended it */

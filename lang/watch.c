@@ -10,7 +10,7 @@
 #include "format.h"
 #include "gradus.h"
 #include "structure.h"
-#include "vm_state.h"
+#include "why.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -122,7 +122,8 @@ static const gr_source *place_of(gr_vm *vm, uint32_t src, gr_span *span) {
     return p ? p->source : NULL;
 }
 
-static bool tell(gr_vm *vm, uint32_t src, const char *message, const char *what, const ad_blame *b) {
+static bool tell(gr_vm *vm, uint32_t src, const char *message, const char *what, const ad_blame *b,
+                 gr_value v) {
     gr_report report;
     gr_span here, there = {0, 0};
     const gr_source *arrival = NULL, *source = place_of(vm, src, &there);
@@ -138,18 +139,20 @@ static bool tell(gr_vm *vm, uint32_t src, const char *message, const char *what,
     if (b && !b->backward && b->operand >= 0)
         gr_diag_note(d, "an operand that is not tracked is not finite either");
     if (b) add_hint(d, b, source, there);
+    if (b) gr_why_nan(vm, error ? NULL : d, v, b);
     if (!error) show_now(vm, &report);
     gr_report_clear(&report);
     return !error;
 }
 
-static bool tell_blame(gr_vm *vm, const ad_blame *b, const char *what) {
+/* `v` is what is not finite, absent where that is an adjoint. */
+static bool tell_blame(gr_vm *vm, const ad_blame *b, const char *what, gr_value v) {
     gr_buffer message;
     if (b->end && vm->told_count) return true; /* from what was told before */
     if (is_told(vm, b->src)) return true;
     gr_buffer_init(&message, vm->ctx);
     put_message(&message, b);
-    bool ok = tell(vm, b->src, message.text ? message.text : "", what, b);
+    bool ok = tell(vm, b->src, message.text ? message.text : "", what, b, v);
     gr_buffer_free(&message);
     return ok;
 }
@@ -161,7 +164,7 @@ static bool is_watching(const gr_vm *vm) { return vm->nan_mode != GR_NAN_QUIET &
 static bool look_at_leaf(gr_vm *vm, gr_value leaf, const char *what) {
     ad_blame b;
     if (leaf.kind > AD_TENSOR || !leaf.node || ad_is_finite(leaf)) return true;
-    return !ad_find_nonfinite(vm->ctx, leaf, &b) || tell_blame(vm, &b, what);
+    return !ad_find_nonfinite(vm->ctx, leaf, &b) || tell_blame(vm, &b, what, leaf);
 }
 
 /* Tuples and records may hold anything; below the depth of structures nobody looks. */
@@ -188,7 +191,7 @@ bool gr_watch_derivatives(gr_vm *vm, gr_value e, uint32_t n, const gr_value *wrt
     for (uint32_t i = 0; i < n; i++) {
         if (ad_is_finite(d[i])) continue;
         if (!ad_find_nonfinite_adjoint(vm->ctx, e, 1, &wrt[i], &b)) return true;
-        return tell_blame(vm, &b, "this derivative");
+        return tell_blame(vm, &b, "this derivative", gr_absent());
     }
     return true;
 }
@@ -200,5 +203,5 @@ bool gr_watch_update(gr_vm *vm, const gr_name *name, gr_value before, gr_value n
     vm->told[vm->told_count++] = 0;
     snprintf(message, sizeof message, "`%s` gets a value that is not finite",
              name ? name->text : "a param");
-    return tell(vm, 0, message, "this update", NULL);
+    return tell(vm, 0, message, "this update", NULL, gr_absent());
 }
