@@ -96,7 +96,8 @@ static bool put_part_of_name(gr_buffer *out, const gr_birth *at, uint32_t line) 
     gr_span value = gr_birth_span(at);
     const char *text = at->source->text + value.begin;
     size_t size = value.end - value.begin;
-    if (at->within || size > LONGEST_TEXT || !gr_is_factor(text, size) || memchr(text, '(', size)) return false;
+    bool name = size <= LONGEST_TEXT && gr_is_factor(text, size) && !memchr(text, '(', size);
+    if (at->within || !name) return false;
     gr_buffer_printf(out, "`%.*s` at %s:%u", (int)size, text, at->source->name, line);
     return true;
 }

@@ -296,8 +296,8 @@ const gr_builtin gr_builtins_make[] = {
     GR_BUILTIN(bernoulli, "p, size = (), ...sizes, *, dtype = \"f64\"",
                "1 with probability p, else 0; p may be a tensor of probabilities"),
     GR_BUILTIN(seed, "n = nil, *, counter = 0",
-               "fixes all random numbers drawn from here on: those of the seed n, from the one with the number "
-               "`counter` on; without n gives the generator's state, a tensor that seed(state) goes on from"),
+               "fixes all random numbers drawn from here on: those of the seed n, from the one with the "
+               "number `counter` on; without n gives the generator's state, a tensor that seed(state) goes on from"),
     GR_BUILTIN(tensor, "x, *, dtype = \"f64\"",
                "a tensor of the numbers of a tuple (nested too), a range or a tensor"),
     GR_BUILTINS_END};

@@ -466,7 +466,8 @@ const gr_builtin gr_builtins_tensor[] = {
     GR_BUILTIN(min, "x, y = nil, *, axis = all, keep = false",
                "the smallest element, along `axis`; of two arguments the smaller, elementwise. Ties share "
                "the derivative equally"),
-    GR_BUILTIN(reshape, "x, shape = (), ...more", "the elements in another shape; -1 for one size that follows"),
+    GR_BUILTIN(reshape, "x, shape = (), ...more",
+               "the elements in another shape; -1 for one size that follows"),
     GR_BUILTIN(expand, "x, shape = (), ...more", "x stretched to a shape by broadcasting, without a copy"),
     GR_BUILTIN(permute, "x, axes = (), ...more", "the axes in another order, without a copy"),
     GR_BUILTIN(tile, "x, reps, ...more", "x repeated as a whole along each axis"),

@@ -202,7 +202,8 @@ const gr_builtin gr_builtins_text[] = {
     GR_BUILTIN(upper, "s", "a string in capital letters"),
     GR_BUILTIN(lower, "s", "a string in small letters"),
     GR_BUILTIN(replace, "s, old, by", "a string with every `old` replaced"),
-    GR_BUILTIN(find, "s, part, start = 0", "the place of the first `part` from `start` on, nil if there is none"),
+    GR_BUILTIN(find, "s, part, start = 0",
+               "the place of the first `part` from `start` on, nil if there is none"),
     GR_BUILTIN(starts_with, "s, part", "whether a string begins with another"),
     GR_BUILTIN(ends_with, "s, part", "whether a string ends with another"),
     GR_BUILTINS_END};

@@ -83,7 +83,8 @@ void gr_command_help(gr_session *s, const char *rest) {
         {";", "at the end of a line: the value is not shown"},
         {"?name", "what a function, a keyword or a sign does; ??words searches"}};
     unsigned width = gr_vm_screen(s->host->vm).width;
-    static const char first[] = "Statements are run as they are typed; the value of an expression is shown.\n";
+    static const char first[] =
+        "Statements are run as they are typed; the value of an expression is shown.\n";
     gr_buffer text;
     (void)rest;
     gr_buffer_init(&text, s->host->ctx);

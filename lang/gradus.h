@@ -75,7 +75,8 @@ gr_status gr_run_lines(gr_vm *vm, const char *name, uint32_t line, const char *t
                        unsigned flags);
 gr_status gr_run_file(gr_vm *vm, const char *path, unsigned flags); /* "-": standard input */
 
-/* Before the report is shown: drops the hints whose code, filled in with text of the program, does not parse. */
+/* Before the report is shown: drops the hints whose code, filled in with text of the program, does not
+ * parse. */
 void gr_check_hints(gr_vm *vm);
 
 /* The value of the last statement of the last run, if it was an expression; borrowed, also bound to

@@ -182,7 +182,8 @@ static void put_values(gr_journal *j) {
         uintptr_t place = j->now.writes.items[i];
         uint32_t slot = gr_slot_of_place(place);
         if (!gr_place_is_slot(place) || vm->globals[slot].module != vm->library->main)
-            gr_buffer_printf(&j->now.lost, "%sa variable that a function holds", j->now.lost.size ? ", " : "");
+            gr_buffer_printf(&j->now.lost, "%sa variable that a function holds",
+                             j->now.lost.size ? ", " : "");
         else if (!is_answer(&vm->globals[slot]))
             put_value(j, slot);
     }

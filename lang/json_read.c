@@ -23,8 +23,8 @@ static bool raise_here(parser *j, const char *what) {
         if (*q == '\n') line++, column = 1;
         else column += ((unsigned char)*q & 0xc0) != 0x80;
     }
-    gr_raise_argument(j->vm, j->call, 0, GR_E_bad_json, "the JSON is not right in line %zu, column %zu: %s", line,
-                      column, what);
+    gr_raise_argument(j->vm, j->call, 0, GR_E_bad_json, "the JSON is not right in line %zu, column %zu: %s",
+                      line, column, what);
     return false;
 }
 

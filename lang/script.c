@@ -268,7 +268,8 @@ static void put_random(writer *w, ad_random_state state) {
         const uint64_t parts[] = {state.key >> 32, state.key & UINT32_MAX, state.counter >> 32,
                                   state.counter & UINT32_MAX};
         gr_buffer_puts(out, "seed(prelude.tensor((");
-        for (int i = 0; i < 4; i++) gr_buffer_printf(out, "%s%llu", i ? ", " : "", (unsigned long long)parts[i]);
+        for (int i = 0; i < 4; i++)
+            gr_buffer_printf(out, "%s%llu", i ? ", " : "", (unsigned long long)parts[i]);
         gr_buffer_puts(out, "), dtype = \"f64\"))\n");
     } else if (state.counter) {
         gr_buffer_printf(out, "seed(%llu, counter = %llu)\n", (unsigned long long)state.key,
@@ -315,7 +316,8 @@ static void put_variable(void *user, const gr_name *name, gr_value v) {
     gr_buffer_init(&text, w->vm->ctx);
     gr_format_print(w->vm, &text, v);
     if (text.size && text.size <= LONGEST_SHOWN) {
-        gr_buffer_printf(&w->out->text, "%sprint(%s)\n", is_own_name(w, "print") ? "prelude." : "", name->text);
+        gr_buffer_printf(&w->out->text, "%sprint(%s)\n", is_own_name(w, "print") ? "prelude." : "",
+                         name->text);
         put_promise(w, &text);
     }
     gr_buffer_free(&text);

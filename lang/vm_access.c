@@ -74,7 +74,8 @@ static bool offer_index(gr_vm *vm, gr_diagnostic *d, gr_value r, const gr_string
 /* r.name, read. */
 static bool missing_field(gr_vm *vm, gr_value r, const gr_string *key) {
     gr_diagnostic *d = no_field(vm, key);
-    if (!offer_index(vm, d, r, key) && !offer_field(d, r, key) && !gr_suggest_field(vm, d, key)) list_fields(vm, d, r);
+    if (!offer_index(vm, d, r, key) && !offer_field(d, r, key) && !gr_suggest_field(vm, d, key))
+        list_fields(vm, d, r);
     return false;
 }
 

@@ -317,7 +317,8 @@ void gr_help_call(gr_vm *vm, gr_diagnostic *d, uint32_t k) {
     gr_span span = gr_operand_span(vm, k + 1, &source);
     int size = (int)(span.end - span.begin);
     bool name = source && size > 0 && size <= 30;
-    for (int i = 0; name && i < size; i++) name = !strchr(" ()[]{}\n,", source->text[span.begin + (uint32_t)i]);
+    for (int i = 0; name && i < size; i++)
+        name = !strchr(" ()[]{}\n,", source->text[span.begin + (uint32_t)i]);
     if (name)
         gr_diag_help(d, "a function is called with `( )`: its value at `x` is `%.*s(x)`", size,
                      source->text + span.begin);

@@ -67,7 +67,8 @@ static const struct {
     const char *text;
     const char *within; /* only where the source has this, else where no row before it has spoken */
 } hints[] = {
-    {"log", FORWARD, "`where(x > 0, log(x), 0)` leaves out what has no logarithm, in the derivative too", NULL},
+    {"log", FORWARD, "`where(x > 0, log(x), 0)` leaves out what has no logarithm, in the derivative too",
+     NULL},
     {"sqrt", FORWARD, "`where(x > 0, sqrt(x), 0)` leaves out what has no root, in the derivative too", NULL},
     {"exp", FORWARD, "`logsumexp`, `log_softmax` and `bce_logits` stay finite where `exp` does not", NULL},
     {"div", FORWARD, "`where(d != 0, a / d, 0)` leaves a division by 0 out, in the derivative too", NULL},

@@ -63,8 +63,9 @@ static void know(search *q, uint32_t node, ad_value v) {
     v.node = 0;
     if (q->count == q->room) {
         uint32_t more = q->room ? 2 * q->room : 64;
-        ad_value *big = q->values ? ad_mem_resize(q->ctx, q->values, q->room * sizeof *big, more * sizeof *big)
-                                  : ad_mem_get(q->ctx, more * sizeof *big);
+        size_t old = q->room * sizeof *q->values, wanted = more * sizeof *q->values;
+        ad_value *big = q->values ? ad_mem_resize(q->ctx, q->values, old, wanted)
+                                  : ad_mem_get(q->ctx, wanted);
         if (big) q->values = big, q->room = more;
     }
     if (q->count == q->room || !ad_map_put(q->ctx, &q->known, node, q->count + 1)) {

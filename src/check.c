@@ -39,7 +39,8 @@ static ad_status evaluate(checker *c, const ad_value *in, ad_value *y) {
     ad_status s = c->f(c->ctx, c->user, in, y);
     if (s == AD_OK && y->kind != AD_NUMBER && y->kind != AD_BOOL && !is_tensor(*y)) {
         ad_release(c->ctx, *y);
-        return ad_fail(c->ctx, AD_ERR_ARGUMENT, -1, "the checked function gives neither a number nor a tensor");
+        return ad_fail(c->ctx, AD_ERR_ARGUMENT, -1,
+                       "the checked function gives neither a number nor a tensor");
     }
     return s;
 }

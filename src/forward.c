@@ -452,8 +452,10 @@ static ad_status push_put(forward *f, uint32_t node, const tape_entry *e) {
     ad_status st = written(f, e, v, &part);
     if (st != AD_OK) return st;
     st = ad_lines_plan(f->ctx, e->payload, f->s->lines, &plan);
-    if (st == AD_OK && (st = next_version(f, e, node, plan, x, &y)) != AD_OK) ad_index_plan_free(f->ctx, plan);
-    if (st == AD_OK && (st = ad_index_write_plan(f->ctx, &y, plan, part, e->src)) != AD_OK) ad_release(f->ctx, y);
+    if (st == AD_OK && (st = next_version(f, e, node, plan, x, &y)) != AD_OK)
+        ad_index_plan_free(f->ctx, plan);
+    if (st == AD_OK && (st = ad_index_write_plan(f->ctx, &y, plan, part, e->src)) != AD_OK)
+        ad_release(f->ctx, y);
     ad_release(f->ctx, part);
     return st == AD_OK ? set_tangent(f, node, y) : st;
 }

@@ -35,8 +35,9 @@ static ad_status not_whole(draft *d, double x) {
 static ad_status out_of_range(draft *d, const char *what, double x, int64_t size) {
     char text[32];
     ad_number_text(x, text);
-    ad_status failed = ad_fail(d->ctx, AD_ERR_INDEX, d->item, "%s %s is out of range for axis %d of size %lld",
-                   what, text, d->axis, (long long)size);
+    ad_status failed = ad_fail(d->ctx, AD_ERR_INDEX, d->item,
+                               "%s %s is out of range for axis %d of size %lld", what, text, d->axis,
+                               (long long)size);
     if (x > (double)size && what[0] == 'b')
         ad_hint(d->ctx, "`min(n, %lld)` is a bound that stops at the end", (long long)size);
     return failed;
