@@ -46,7 +46,16 @@ const gr_ast *gr_guess_parse(gr_guesser *g, const char *text, size_t size, unsig
         return NULL;
     }
     g->sources[g->source_count] = source;
+    g->texts[g->source_count] = NULL;
     g->asts[g->source_count++] = ast;
+    return ast;
+}
+
+const gr_ast *gr_guess_parse_kept(gr_guesser *g, const char *text, size_t size) {
+    for (uint32_t i = 0; i < g->source_count; i++)
+        if (g->texts[i] == text && g->sources[i]->size == size) return g->asts[i];
+    const gr_ast *ast = gr_guess_parse(g, text, size, 0);
+    if (ast) g->texts[g->source_count - 1] = text;
     return ast;
 }
 
@@ -90,6 +99,11 @@ gr_guess gr_guess_of_value(gr_guesser *g, gr_value v) {
 
 bool gr_guess_is_structure(const gr_guess *x) {
     return x->kind == GR_G_ITEMS || (x->kind == GR_G_VALUE && gr_is_structure(x->value));
+}
+
+bool gr_guess_is_tuple(const gr_guess *x) {
+    bool record = x->kind == GR_G_ITEMS ? x->names != NULL : x->value.kind == GR_RECORD;
+    return gr_guess_is_structure(x) && !record && gr_guess_count(x) <= MOST_ITEMS;
 }
 
 uint32_t gr_guess_count(const gr_guess *x) {
@@ -196,10 +210,10 @@ bool gr_guess_same_tree(gr_guesser *g, const gr_guess *a, const gr_guess *b) {
 
 /* ---- operations ------------------------------------------------------------------------------- */
 
-static void note_conflict(gr_guesser *g, ad_status status) {
-    if (g->uncertain || g->has_conflict || status == AD_ERR_MEMORY) return;
+void gr_guess_note(gr_guesser *g, const char *conflict) {
+    if (g->uncertain || g->has_conflict) return;
     g->has_conflict = true;
-    snprintf(g->conflict, sizeof g->conflict, "%.200s", ad_last_error(gr_ctx(g->vm))->message);
+    snprintf(g->conflict, sizeof g->conflict, "%.200s", conflict);
 }
 
 gr_guess gr_guess_infer(gr_guesser *g, ad_op op, int n, const ad_type *in, const ad_arg *args) {
@@ -211,7 +225,7 @@ gr_guess gr_guess_infer(gr_guesser *g, ad_op op, int n, const ad_type *in, const
         return gr_unknown();
     ad_status status = ad_infer(gr_ctx(g->vm), op, n, in, args ? args : none, out);
     if (status != AD_OK) {
-        note_conflict(g, status);
+        if (status != AD_ERR_MEMORY) gr_guess_note(g, ad_last_error(gr_ctx(g->vm))->message);
         return gr_unknown();
     }
     if (info->results == 1) return gr_guess_of_type(g, out);

@@ -31,6 +31,7 @@ typedef struct gr_guess_name {
     const gr_name *name;
     const gr_guess *is;
     struct gr_guess_name *next;
+    bool assigned; /* by = or :=, not bound anew */
 } gr_guess_name;
 
 /* Where names are looked for that the text does not bind. */
@@ -78,6 +79,7 @@ typedef struct gr_guesser {
     const gr_guess *placeholder; /* of |> */
     gr_source *sources[GR_GUESS_SOURCES];
     gr_ast *asts[GR_GUESS_SOURCES];
+    const char *texts[GR_GUESS_SOURCES]; /* where they stand, of those that stay */
     uint32_t source_count;
 } gr_guesser;
 
@@ -86,12 +88,22 @@ void gr_guesser_close(gr_guesser *g);
 /* A tree that lives as long as the guesser; NULL where the text does not parse. */
 const gr_ast *gr_guess_parse(gr_guesser *g, const char *text, size_t size, unsigned flags);
 
+/* The same of a text that outlives the guesser: parsed once. */
+const gr_ast *gr_guess_parse_kept(gr_guesser *g, const char *text, size_t size);
+void gr_guess_note(gr_guesser *g, const char *conflict);
+
 gr_guess gr_guess_expression(gr_guesser *g, gr_guess_scope *scope, const gr_node *node);
 gr_guess gr_guess_truth(bool holds);
 /* Statements in order; the last one's value. */
 gr_guess gr_guess_block(gr_guesser *g, gr_guess_scope *scope, const gr_node *block);
 gr_guess gr_guess_statement(gr_guesser *g, gr_guess_scope *scope, const gr_node *node);
 void gr_guess_bind(gr_guesser *g, gr_guess_scope *scope, const gr_node *pattern, gr_guess is);
+void gr_guess_name_as(gr_guesser *g, gr_guess_scope *scope, const gr_name *name, const gr_guess *is);
+/* guess_loop.c: `for` and `while`, comprehensions */
+void gr_guess_loop(gr_guesser *g, gr_guess_scope *scope, const gr_node *node);
+gr_guess gr_guess_comprehension(gr_guesser *g, gr_guess_scope *scope, const gr_node *node);
+/* guess_call.c: the parameters of a function that is being typed, as far as its signatures tell */
+void gr_guess_parameters(gr_guesser *g, gr_guess_scope *scope, const gr_fn *fn);
 /* Goes into the body that the text ends in. */
 gr_guess gr_guess_end(gr_guesser *g, gr_guess_scope *scope, const gr_node *block);
 
@@ -108,6 +120,8 @@ static inline bool gr_is_number_guess(const gr_guess *x) {
 /* The items of a tuple or record; false: it is none. */
 bool gr_guess_is_structure(const gr_guess *x);
 uint32_t gr_guess_count(const gr_guess *x);
+/* A tuple of no more items than are followed. */
+bool gr_guess_is_tuple(const gr_guess *x);
 gr_guess gr_guess_item(gr_guesser *g, const gr_guess *x, uint32_t i);
 gr_guess gr_guess_field(gr_guesser *g, const gr_guess *x, const gr_name *name);
 gr_guess gr_guess_items(gr_guesser *g, uint32_t count, const gr_guess *items);

@@ -320,6 +320,33 @@ static gr_guess b_type(taking *t) {
     return (gr_guess){.kind = GR_G_TEXT, .text = {kind, (uint32_t)strlen(kind)}};
 }
 
+/* zip(a, …) of equally many items that are known, enumerate(a). */
+static gr_guess b_zip(taking *t) {
+    gr_guess rows[GR_GUESS_ITEMS], parts[8];
+    uint32_t rows_count = 0;
+    for (uint32_t k = 0; k < t->count; k++) {
+        const gr_guess *x = &t->arguments[k].is;
+        if (t->arguments[k].name || !gr_guess_is_tuple(x)) return gr_unknown();
+        if (k && gr_guess_count(x) != rows_count) return gr_unknown();
+        rows_count = gr_guess_count(x);
+    }
+    if (t->count == 0 || t->count > 8 || rows_count == 0) return gr_unknown();
+    for (uint32_t i = 0; i < rows_count; i++) {
+        for (uint32_t k = 0; k < t->count; k++) parts[k] = gr_guess_item(t->g, &t->arguments[k].is, i);
+        rows[i] = gr_guess_items(t->g, t->count, parts);
+    }
+    return gr_guess_items(t->g, rows_count, rows);
+}
+
+static gr_guess b_enumerate(taking *t) {
+    gr_guess rows[GR_GUESS_ITEMS];
+    const gr_guess *x = only(t);
+    if (!x || !gr_guess_is_tuple(x)) return gr_unknown();
+    for (uint32_t i = 0; i < gr_guess_count(x); i++)
+        rows[i] = gr_guess_items(t->g, 2, (gr_guess[]){gr_guess_number(i), gr_guess_item(t->g, x, i)});
+    return gr_guess_items(t->g, gr_guess_count(x), rows);
+}
+
 static const struct {
     const char *name;
     gr_guess (*run)(taking *t);
@@ -331,6 +358,7 @@ static const struct {
     {"min", b_min},          {"reshape", b_reshape},   {"expand", b_expand},
     {"permute", b_permute},  {"tile", b_tile},         {"stop", b_same},
     {"len", b_len},          {"size", b_size},         {"type", b_type},
+    {"zip", b_zip},          {"enumerate", b_enumerate},
 };
 
 gr_guess gr_guess_builtin(gr_guesser *g, const char *name, uint32_t count,

@@ -75,16 +75,46 @@ static gr_guess tuple(gr_guesser *g, gr_guess_scope *s, const gr_node *n) {
     return gr_guess_items(g, n->as.list.count, items);
 }
 
+/* Puts a field behind the others, or in the place of one with its name. */
+static bool put_field(gr_guess *items, const gr_name **names, uint32_t *count, const gr_name *name,
+                      const gr_guess *is) {
+    uint32_t i = 0;
+    while (i < *count && names[i] != name) i++;
+    if (i == GR_GUESS_ITEMS) return false;
+    *count += i == *count;
+    names[i] = name;
+    items[i] = *is;
+    return true;
+}
+
+/* {...r}: what is there already. */
+static bool put_fields(gr_guesser *g, gr_guess *items, const gr_name **names, uint32_t *count,
+                       const gr_guess *of) {
+    bool record = of->kind == GR_G_ITEMS ? of->names != NULL
+                                         : of->kind == GR_G_VALUE && of->value.kind == GR_RECORD;
+    if (!record) return false;
+    for (uint32_t i = 0; i < gr_guess_count(of); i++) {
+        gr_guess item = gr_guess_item(g, of, i);
+        const gr_string *key = of->kind == GR_G_VALUE ? gr_record_key(of->value, i) : NULL;
+        const gr_name *name = key ? gr_intern(g->vm->names, key->bytes, key->length) : of->names[i];
+        if (!name || !put_field(items, names, count, name, &item)) return false;
+    }
+    return true;
+}
+
 static gr_guess record(gr_guesser *g, gr_guess_scope *s, const gr_node *n) {
     gr_guess items[GR_GUESS_ITEMS];
     const gr_name *names[GR_GUESS_ITEMS];
-    uint32_t count = n->as.record.count;
-    if (count == 0 || count > GR_GUESS_ITEMS) return gr_unknown();
-    for (uint32_t i = 0; i < count; i++) {
-        names[i] = n->as.record.fields[i].name;
-        if (!names[i]) return gr_unknown();
-        items[i] = gr_guess_expression(g, s, n->as.record.fields[i].value);
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < n->as.record.count; i++) {
+        const gr_record_field *f = &n->as.record.fields[i];
+        const gr_node *value = f->name || f->value->kind != GR_N_SPREAD ? f->value : f->value->as.spread;
+        gr_guess is = gr_guess_expression(g, s, value);
+        bool ok = f->name ? put_field(items, names, &count, f->name, &is)
+                          : put_fields(g, items, names, &count, &is);
+        if (!ok) return gr_unknown();
     }
+    if (count == 0) return gr_unknown();
     gr_guess r = gr_guess_items(g, count, items);
     r.names = gr_arena_copy(&g->arena, names, count * sizeof *names);
     return r.names ? r : gr_unknown();
@@ -99,28 +129,6 @@ static gr_guess range(gr_guesser *g, gr_guess_scope *s, const gr_node *n) {
     r.counted = low.constant && high.constant && step.constant && step.number != 0;
     if (r.counted) r.number = fmax(0, ceil((high.number - low.number) / step.number));
     return r;
-}
-
-/* [for x in xs: e] of tensors and ranges whose length is known. */
-static gr_guess comprehension(gr_guesser *g, gr_guess_scope *s, const gr_node *n) {
-    gr_guess source = gr_guess_expression(g, s, n->as.comprehension.source);
-    gr_guess_scope inner = *s;
-    gr_guess_bind(g, &inner, n->as.comprehension.pattern, gr_guess_element(g, &source));
-    gr_guess item = gr_guess_expression(g, &inner, n->as.comprehension.body);
-    double count = source.kind == GR_G_RANGE && source.counted ? source.number
-                   : source.kind == GR_G_NUMERIC && source.type.rank
-                       ? (double)source.type.dims[0]
-                       : -1;
-    bool known = count > 0 && count < 1e9 && item.kind == GR_G_NUMERIC &&
-                 item.type.rank < AD_MAX_RANK && !n->as.comprehension.tuple &&
-                 !n->as.comprehension.condition;
-    if (!known) return gr_unknown();
-    ad_type type = {.dtype = item.type.dtype, .rank = (uint8_t)(item.type.rank + 1)};
-    if (!item.type.rank && item.type.dtype != AD_BOOL8)
-        type.dtype = (uint8_t)ad_default_dtype(gr_ctx(g->vm));
-    type.dims[0] = (int64_t)count;
-    memcpy(type.dims + 1, item.type.dims, item.type.rank * sizeof *type.dims);
-    return gr_guess_of_type(g, &type);
 }
 
 /* ---- names, branches, derivatives ------------------------------------------------------------- */
@@ -252,7 +260,7 @@ static gr_guess expression(gr_guesser *g, gr_guess_scope *s, const gr_node *n) {
     case GR_N_TENSOR: return tensor(g, s, n);
     case GR_N_TUPLE: return tuple(g, s, n);
     case GR_N_RECORD: return record(g, s, n);
-    case GR_N_COMPREHENSION: return comprehension(g, s, n);
+    case GR_N_COMPREHENSION: return gr_guess_comprehension(g, s, n);
     case GR_N_FN: return function(g, s, n->as.fn);
     case GR_N_IF: return branch(g, s, n);
     case GR_N_UNARY: return unary(g, s, n);
@@ -279,15 +287,19 @@ gr_guess gr_guess_expression(gr_guesser *g, gr_guess_scope *s, const gr_node *n)
 
 /* ---- statements ------------------------------------------------------------------------------- */
 
-static void push_name(gr_guesser *g, gr_guess_scope *s, const gr_name *name, const gr_guess *is) {
+static void push(gr_guesser *g, gr_guess_scope *s, const gr_name *name, const gr_guess *is, bool assigned) {
     gr_guess_name *n = gr_arena_alloc(&g->arena, sizeof *n);
     gr_guess *kept = gr_arena_copy(&g->arena, is, sizeof *is);
     if (!n || !kept) {
         g->tainted = true;
         return;
     }
-    *n = (gr_guess_name){name, kept, s->names};
+    *n = (gr_guess_name){name, kept, s->names, assigned};
     s->names = n;
+}
+
+void gr_guess_name_as(gr_guesser *g, gr_guess_scope *s, const gr_name *name, const gr_guess *is) {
+    push(g, s, name, is, false);
 }
 
 static void bind_list(gr_guesser *g, gr_guess_scope *s, const gr_node *p, const gr_guess *is) {
@@ -307,7 +319,7 @@ void gr_guess_bind(gr_guesser *g, gr_guess_scope *s, const gr_node *p, gr_guess 
         return;
     }
     switch ((gr_node_kind)p->kind) {
-    case GR_N_PATTERN_NAME: push_name(g, s, p->as.name, &is); break;
+    case GR_N_PATTERN_NAME: push(g, s, p->as.name, &is, false); break;
     case GR_N_PATTERN_TUPLE: bind_list(g, s, p, &is); break;
     case GR_N_PATTERN_REST: gr_guess_bind(g, s, p->as.spread, gr_unknown()); break;
     case GR_N_PATTERN_RECORD:
@@ -342,7 +354,7 @@ static void assign(gr_guesser *g, gr_guess_scope *s, const gr_node *target, gr_g
     for (const gr_guess_name *n = s->names; n && n != s->floor && !own; n = n->next)
         own = n->name == target->as.name;
     if (!own) g->tainted = true;
-    else push_name(g, s, target->as.name, whole ? &is : &(gr_guess){.kind = GR_G_UNKNOWN});
+    else push(g, s, target->as.name, whole ? &is : &(gr_guess){.kind = GR_G_UNKNOWN}, true);
 }
 
 static gr_guess assigned(gr_guesser *g, gr_guess_scope *s, const gr_node *n) {
@@ -370,12 +382,14 @@ gr_guess gr_guess_statement(gr_guesser *g, gr_guess_scope *s, const gr_node *n) 
     case GR_N_ASSIGN: return assigned(g, s, n);
     case GR_N_DEFINE:
         value = function(g, s, n->as.define->as.fn);
-        push_name(g, s, n->as.define->as.fn->name, &value);
+        push(g, s, n->as.define->as.fn->name, &value, false);
         return gr_unknown();
     case GR_N_ASSERT: return gr_unknown();
+    case GR_N_FOR:
+    case GR_N_WHILE: gr_guess_loop(g, s, n); return gr_unknown();
     default:
         if (gr_is_expression(n->kind)) return gr_guess_expression(g, s, n);
-        g->tainted = true; /* loops, returns, imports: not followed */
+        g->tainted = true; /* returns, imports: not followed */
         return gr_unknown();
     }
 }
@@ -392,7 +406,7 @@ gr_guess gr_guess_block(gr_guesser *g, gr_guess_scope *s, const gr_node *block) 
     return last;
 }
 
-/* A body that is being typed: loops run once, parameters are unknown. */
+/* A body that is being typed: loops run once, of parameters only signatures tell something. */
 static gr_guess end_of(gr_guesser *g, gr_guess_scope *s, const gr_node *n) {
     gr_guess source;
     if (!g->unclosed) return gr_guess_statement(g, s, n);
@@ -410,8 +424,7 @@ static gr_guess end_of(gr_guesser *g, gr_guess_scope *s, const gr_node *n) {
     }
     case GR_N_DEFINE: {
         const gr_fn *fn = n->as.define->as.fn;
-        for (uint32_t i = 0; i < fn->parameter_count; i++)
-            gr_guess_bind(g, s, fn->parameters[i].pattern, gr_unknown());
+        gr_guess_parameters(g, s, fn);
         return n->as.define->flags & GR_BLOCK_BODY ? gr_guess_end(g, s, fn->body)
                                                    : gr_guess_expression(g, s, fn->body);
     }

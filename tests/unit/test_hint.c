@@ -18,7 +18,13 @@ static const char setup[] =
     "fn deep(x) { let h = layer(x, W1, b = b1)\nlayer(h, W2) }\n"
     "fn pick(x, wide) = if wide { x @ W1 } else { x }\n"
     "fn twice(f, x) = f(f(x))\n"
-    "let scale = [1, 2, 3]\n";
+    "let scale = [1, 2, 3]\n"
+    "fn make(W) { let k = 2\nfn(x, times = k) = times * (x @ W) }; let made = make(ones(2, 5))\n"
+    "let net = sequential(dense(2, 8, tanh), relu, dense(8, 3, bias = false)); let short = residual(dense(2, 2))\n"
+    "fn signed(x: [N, D], w: [D, 5], z = D) { let D = 1\nx @ w }; fn rows(x: [.., 3]) = x; let D = \"text\"\n"
+    "fn looped(h, n) { for i in 0..n { h = tanh(h @ h.T @ h) }\nh }\n"
+    "fn grows(h) { for i in 0..3 { h = stack((h, h)) }\nh }; fn wide(h, Ws) { for W in Ws { let n = 7\nh = h @ W }\nh }\n"
+    "let Ws = (ones(2, 3), ones(3, 7), ones(7, 1))\n";
 
 static void hint_of(machine *m, const char *text, gr_buffer *out, bool *conflict) {
     gr_assist assist = {.vm = m->vm};
@@ -68,6 +74,26 @@ Test(hint, functions_are_walked_through) {
     HINTS({"deep(X)", "→ [4, 1]"}, {"sigmoid(X) |> mse(X)", "→ number"}, {"softmax(X @ W1)", "→ [4, 8]"},
           {"cross_entropy(X @ W1, [0, 1, 2, 0])", "→ number"}, {"pick(X, true)", "→ [4, 8]"}, {"pick(X, n < 2)", "→ [4, 2]"},
           {"twice(tanh, X)", "→ [4, 2]"}, {"sigmoid'(X)", "→ [4, 2]"}, {"(∇(fn(w) = sum(w)))(X)", "→ [4, 2]"});
+}
+
+Test(hint, captured_variables) {
+    HINTS({"made(X)", "→ [4, 5]"}, {"made(X, times = 3) @ X", "✗ multiplies [4, 5] by [4, 2]; 5 must equal 4"},
+          {"net.apply(net.params, X)", "→ [4, 3]"}, {"net.apply(net.params, X.T", "✗ multiplies [2, 4] by [2, 8]; 4 must equal 2"},
+          {"short.apply(short.params, X)", "→ [4, 2]"});
+}
+
+Test(hint, signatures) {
+    HINTS({"signed(X, ones(2, 5))", "→ [4, 5]"}, {"signed(X, ones(3, 5))", "✗ `w` is [3, 5] but the signature wants [D, 5]"},
+          {"signed(v, X)", "✗ `x` is [2] but the signature wants [N, D]"}, {"rows(X)", "✗ `x` is [4, 2] but the signature wants [.., 3]"},
+          {"rows(scale)", "→ [3]"}, {"fn f(x: [4, 2]) {\n  x @ W1", "→ [4, 8]"}, {"fn f(x: [4, D]) {\n  D @ X", ""},
+          {"fn f(x: [n, 2]) {\n  X * n", ""});
+}
+
+Test(hint, loops_and_parts) {
+    HINTS({"looped(X, 5)", "→ [4, 2]"}, {"grows(X)", ""}, {"wide(X, Ws)", "→ [4, 1]"},
+          {"(for W in Ws: W.T)", "→ ([3, 2], [7, 3], [1, 7])"}, {"(for i in 0..2: X)", "→ ([4, 2], [4, 2])"},
+          {"[for (i, W) in enumerate(Ws): sum(W) * i]", "→ [3]"}, {"(for (a, b) in zip(Ws, (1, v, X)): b)", "→ (number, [2], [4, 2])"},
+          {"{...p, W: X}", "→ {W: [4, 2], b: (number, [2])}"}, {"{a: v, ...p, b: v}", "→ {a: [2], W: [2, 3], b: [2]}"});
 }
 
 Test(hint, derivatives) {
