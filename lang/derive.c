@@ -152,9 +152,7 @@ static bool sweep_all(gr_vm *vm, leaves *l) {
 static bool sweep(gr_vm *vm, leaves *l) {
     for (uint32_t i = 0; i < l->count; i++) l->out[i] = ad_number(0);
     if (!l->count) return true;
-    if (!gr_watch_value(vm, l->e, "the numerator of this derivative")) return false;
-    if (!sweep_all(vm, l)) return false;
-    return !ad_is_finite(l->e) || gr_watch_derivatives(vm, l->e, l->count, l->in, l->out);
+    return sweep_all(vm, l) && gr_watch_adjoints(vm, 1, &l->e, NULL, l->count, l->in, l->out);
 }
 
 /* One number or tensor E; a result for each denominator. */

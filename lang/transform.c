@@ -9,6 +9,7 @@
 #include "builtin.h"
 #include "format.h"
 #include "structure.h"
+#include "watch.h"
 
 #include <math.h>
 #include <string.h>
@@ -164,7 +165,8 @@ bool gr_pull_back(gr_vm *vm, gr_value y, gr_value seed, gr_value x, unsigned fla
               same_shapes(vm, &ys, &seeds, "value", "cotangent") &&
               results(vm, xs.count, &dx);
     ok = ok && gr_check(vm, NULL, ad_vjp(vm->ctx, (int)ys.count, ys.items, seeds.items,
-                                         (int)xs.count, xs.items, flags, src, dx.items));
+                                         (int)xs.count, xs.items, flags, src, dx.items)) &&
+         gr_watch_adjoints(vm, ys.count, ys.items, seeds.items, xs.count, xs.items, dx.items);
     uint32_t at = 0;
     ok = ok && gr_unflatten(vm, x, dx.items, &at, out);
     gr_flat_free(vm, &ys);
@@ -182,7 +184,8 @@ bool gr_push_forward(gr_vm *vm, gr_value x, gr_value tangent, gr_value y, unsign
               same_shapes(vm, &xs, &ts, "argument", "tangent") &&
               results(vm, ys.count, &dy);
     ok = ok && gr_check(vm, NULL, ad_jvp(vm->ctx, (int)xs.count, xs.items, ts.items, (int)ys.count,
-                                         ys.items, flags, src, dy.items));
+                                         ys.items, flags, src, dy.items)) &&
+         gr_watch_tangents(vm, xs.count, xs.items, ts.items, ys.count, ys.items, dy.items);
     uint32_t at = 0;
     ok = ok && gr_unflatten(vm, y, dy.items, &at, out);
     gr_flat_free(vm, &xs);
@@ -375,21 +378,35 @@ static bool prime_of_tensor(gr_vm *vm, gr_value f, gr_value x, gr_value y, uint3
 static bool prime_of_number(gr_vm *vm, gr_value x, gr_value y, uint32_t src, gr_value *out) {
     if (y.kind == AD_NUMBER && !y.node) return gr_zeros_like(vm, x, out);
     if (y.kind == AD_NUMBER)
-        return gr_check(vm, NULL, ad_vjp(vm->ctx, 1, &y, NULL, 1, &x, AD_GRAD_OWN, src, out));
+        return gr_check(vm, NULL, ad_vjp(vm->ctx, 1, &y, NULL, 1, &x, AD_GRAD_OWN, src, out)) &&
+               gr_watch_adjoints(vm, 1, &y, NULL, 1, &x, out);
     return gr_push_forward(vm, x, ad_number(1), y, AD_GRAD_OWN, src, out);
+}
+
+static const gr_builtin row_prime;
+
+/* sqrt'(0): what the tracer would name was asked for by its name. */
+static bool is_of_a_row(gr_value f) {
+    const gr_native_function *n = (const gr_native_function *)gr_as_function(f);
+    while (n->function.form == GR_FORM_NATIVE && n->row == &row_prime)
+        n = (const gr_native_function *)gr_as_function(n->held[0]);
+    return n->function.form == GR_FORM_OP;
 }
 
 static bool run_prime(gr_vm *vm, gr_call *c) {
     gr_traced t;
     gr_value f = c->bound[0];
+    uint32_t muted = vm->muted;
     if (!gr_trace_call(vm, f, c->rest_count, c->rest, 1, first_argument, c->src, &t)) return false;
     bool ok;
+    if (is_of_a_row(f)) vm->muted++;
     if (t.leaves[0].kind == AD_TENSOR)
         ok = prime_of_tensor(vm, f, t.leaves[0], t.value, c->src, &c->result);
     else if (t.leaves[0].kind == AD_NUMBER)
         ok = prime_of_number(vm, t.leaves[0], t.value, c->src, &c->result);
     else
         ok = not_elementwise(vm, f);
+    vm->muted = muted;
     gr_traced_free(vm, &t);
     vm->dirty = true;
     return ok;

@@ -8,8 +8,12 @@
 
 /* A value that is looked at; `what` completes "it arrives in …". Only what is tracked is traced. */
 bool gr_watch_value(gr_vm *vm, gr_value v, const char *what);
-/* Derivatives of e, which is finite. */
-bool gr_watch_derivatives(gr_vm *vm, gr_value e, uint32_t n, const gr_value *wrt, const gr_value *d);
+/* The numerators y, and the adjoints d that a reverse sweep from seeds (NULL: ones) gave for each wrt. */
+bool gr_watch_adjoints(gr_vm *vm, uint32_t ny, const gr_value *y, const gr_value *seed, uint32_t n,
+                       const gr_value *wrt, const gr_value *d);
+/* Likewise the tangents dy that a forward sweep gave for each y. */
+bool gr_watch_tangents(gr_vm *vm, uint32_t n, const gr_value *wrt, const gr_value *tangent, uint32_t ny,
+                       const gr_value *y, const gr_value *dy);
 /* A param gets `now` instead of `before`. */
 bool gr_watch_update(gr_vm *vm, const gr_name *name, gr_value before, gr_value now);
 

@@ -474,16 +474,21 @@ struct ad_blame {
     int operand;             /* to blame, or -1 */
     int operands;            /* how many of these are known */
     double operand_value[3]; /* numbers, or those elements of tensors that matter */
-    double value;            /* what was made of them; backward: the adjoint of the operand */
-    bool backward;
+    double value;            /* what was made of them; a derivative: the adjoint or tangent that is bad */
+    bool backward;           /* a derivative */
     bool end;                /* it came in as it is: a leaf, or a value without a past */
 };
 /* Is every number in it? One pass, fast. */
 bool ad_is_finite(ad_value v);
 /* Behind a value. False where it is finite. */
 bool ad_find_nonfinite(ad_ctx *ctx, ad_value v, ad_blame *out);
-/* Behind a derivative: the first adjoint that is not finite on the way from y. False: there is none. */
-bool ad_find_nonfinite_adjoint(ad_ctx *ctx, ad_value y, int n, const ad_value *wrt, ad_blame *out);
+/* Behind a derivative: the first adjoint that is not finite on the way from y; `seed` may be NULL (ones).
+ * False: there is none. */
+bool ad_find_nonfinite_adjoint(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, int n,
+                               const ad_value *wrt, ad_blame *out);
+/* The same of a forward sweep: behind a tangent of y. */
+bool ad_find_nonfinite_tangent(ad_ctx *ctx, int n, const ad_value *wrt, const ad_value *tangent, int ny,
+                               const ad_value *y, ad_blame *out);
 
 /* ---- checking ----------------------------------------------------------------------------- */
 

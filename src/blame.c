@@ -4,7 +4,7 @@
  * Forward: from the bad value down, always to an operand that is bad, and in an elementwise operation
  * to the element that is, past what `where` did not choose. Results that no entry saved are computed
  * again from the operands that were saved, oldest first. Backward: the sweep is done again, and each
- * entry is looked at behind its turn. */
+ * entry is looked at behind its turn. Tangents: blame_forward.c. */
 #include "blame.h"
 #include "kernel_reduce.h"
 #include "sweep.h"
@@ -14,8 +14,7 @@
 
 /* ---- finite? ------------------------------------------------------------------------------ */
 
-/* The first element that is not finite, as an index; false if there is none. */
-static bool first_bad(const ad_tensor *t, int64_t *index) {
+bool ad_first_bad(const ad_tensor *t, int64_t *index) {
     memset(index, 0, AD_MAX_RANK * sizeof *index);
     for (int64_t k = 0; k < t->size; k++) {
         int64_t offset = 0;
@@ -37,7 +36,7 @@ bool ad_is_finite(ad_value v) {
     if (t->dtype == AD_BOOL8) return true;
     if (!ad_tensor_is_contiguous(t)) {
         const ad_tensor *all = t->base; /* turned about, mostly */
-        return (all && all->size <= 2 * t->size && all_finite(all)) || !first_bad(t, index);
+        return (all && all->size <= 2 * t->size && all_finite(all)) || !ad_first_bad(t, index);
     }
     return all_finite(t);
 }
@@ -187,7 +186,7 @@ static uint32_t down_block(search *q, place *at, const tape_entry *e) {
     ad_value in[AD_MAX_OPERANDS];
     blame_entry(q, at->node, e);
     if (!all_operands(q, e, in)) return 0;
-    if (!at->has_index && y && y->kind == AD_TENSOR) at->has_index = first_bad(y->tensor, at->index);
+    if (!at->has_index && y && y->kind == AD_TENSOR) at->has_index = ad_first_bad(y->tensor, at->index);
     int rank = y && y->kind == AD_TENSOR ? y->tensor->rank : 0;
     int input = ad_prog_blame(q->ctx, p->prog, in, rank, at->index, q->out);
     if (input < 0 || !p->in[input]) return 0;
@@ -264,6 +263,13 @@ static uint32_t down(search *q, place *at) {
     return down_row(q, at->node, e);
 }
 
+static void search_end(search *q) {
+    ad_sweep_end(q->s);
+    for (uint32_t i = 0; i < q->count; i++) ad_release(q->ctx, q->values[i]);
+    if (q->values) ad_mem_put(q->ctx, q->values, q->room * sizeof *q->values);
+    ad_map_clear(q->ctx, &q->known);
+}
+
 bool ad_find_nonfinite(ad_ctx *ctx, ad_value v, ad_blame *out) {
     search q = {.ctx = ctx, .out = out};
     if (ad_is_finite(v)) return false;
@@ -280,11 +286,24 @@ bool ad_find_nonfinite(ad_ctx *ctx, ad_value v, ad_blame *out) {
         for (uint32_t next; (next = down(&q, &at));) at.node = next;
     }
     ad_set_recording(ctx, was);
-    ad_sweep_end(q.s);
-    for (uint32_t i = 0; i < q.count; i++) ad_release(ctx, q.values[i]);
-    if (q.values) ad_mem_put(ctx, q.values, q.room * sizeof *q.values);
-    ad_map_clear(ctx, &q.known);
+    search_end(&q);
     return true;
+}
+
+bool ad_recall_operands(ad_ctx *ctx, uint32_t node, ad_value *in) {
+    search q = {.ctx = ctx};
+    const tape_entry *e = ad_at(ctx->tape, node);
+    int n = e->payload->nin;
+    bool all = true, was = ad_set_recording(ctx, false);
+    for (int i = 0; i < n; i++) all = all && e->payload->saved[i].kind != KIND_ABSENT;
+    bool again = !all && ad_sweep_begin(ctx, false, &q.s) == AD_OK;
+    if (again && ad_sweep_trace_all(q.s, node) == AD_OK) know_all(&q);
+    all = all || (again && all_operands(&q, e, in));
+    for (int i = 0; i < n; i++)
+        in[i] = !all ? ad_number(0) : again ? stored(ctx, in[i]) : stored(ctx, e->payload->saved[i]);
+    ad_set_recording(ctx, was);
+    if (again) search_end(&q);
+    return all;
 }
 
 /* ---- backward ------------------------------------------------------------------------------ */
@@ -302,14 +321,14 @@ static bool pending(const ad_sweep *s, uint32_t node, ad_value *out) {
     return true;
 }
 
-static void blame_block(const ad_sweep *s, const tape_entry *e, int i, ad_value bad, ad_blame *out) {
-    const ad_payload *p = e->payload;
+static void blame_block(const ad_sweep *s, uint32_t node, int i, ad_value bad, ad_blame *out) {
+    const ad_payload *p = ad_at(s->ctx->tape, node)->payload;
     int64_t index[AD_MAX_RANK] = {0};
-    for (int k = 0; k < p->nin; k++)
-        if (p->saved[k].kind == KIND_ABSENT) return;
+    ad_value in[AD_MAX_OPERANDS];
     int rank = bad.kind == AD_TENSOR ? bad.tensor->rank : 0;
-    if (rank) first_bad(bad.tensor, index);
-    ad_prog_blame_adjoint(s->ctx, p->prog, p->saved, rank, index, i, out);
+    if (rank) ad_first_bad(bad.tensor, index);
+    if (ad_recall_operands(s->ctx, node, in)) ad_prog_blame_adjoint(s->ctx, p->prog, in, rank, index, i, out);
+    for (int k = 0; k < p->nin; k++) ad_release(s->ctx, in[k]);
 }
 
 static void blame_adjoint(const ad_sweep *s, uint32_t node, const tape_entry *e, int i, ad_value bad) {
@@ -318,10 +337,10 @@ static void blame_adjoint(const ad_sweep *s, uint32_t node, const tape_entry *e,
     *out = (ad_blame){.node = node, .src = e->src, .op = ad_entry_name(e), .operand = i,
                       .value = bad.kind == AD_TENSOR ? NAN : bad.num, .backward = true};
     int64_t index[AD_MAX_RANK];
-    if (bad.kind == AD_TENSOR && first_bad(bad.tensor, index))
+    if (bad.kind == AD_TENSOR && ad_first_bad(bad.tensor, index))
         out->value = ad_element_of(bad, bad.tensor->rank, index);
     if (e->flags & F_PAYLOAD) {
-        if (e->payload->prog) blame_block(s, e, i, bad, out);
+        if (e->payload->prog) blame_block(s, node, i, bad, out);
         return;
     }
     out->operands = e->b ? 2 : 1;
@@ -343,23 +362,64 @@ void ad_watch_entry(ad_sweep *s, uint32_t node) {
         }
 }
 
-bool ad_find_nonfinite_adjoint(ad_ctx *ctx, ad_value y, int n, const ad_value *wrt, ad_blame *out) {
+/* A seed that is not finite came from somebody who was told. */
+static bool all_are_finite(int n, const ad_value *v) {
+    for (int i = 0; v && i < n; i++)
+        if (!ad_is_finite(v[i])) return false;
+    return true;
+}
+
+/* Seeds of 1. */
+static ad_status ones(ad_ctx *ctx, int n, const ad_value *y, ad_value *out) {
+    ad_status st = AD_OK;
+    for (int i = 0; i < n && st == AD_OK; i++) {
+        ad_type type = ad_type_of(y[i]);
+        st = ad_ones_of(ctx, &type, &out[i]);
+    }
+    return st;
+}
+
+/* `v` has room for n values and ny seeds. */
+static ad_status sweep_watched(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, int n,
+                               const ad_value *wrt, ad_value *v) {
+    ad_value *own = v + n;
+    for (int i = 0; i < ny; i++) own[i] = ad_number(0);
+    ad_status st = seed ? AD_OK : ones(ctx, ny, y, own);
+    if (st == AD_OK) st = ad_vjp(ctx, ny, y, seed ? seed : own, n, wrt, 0, 0, v);
+    for (int i = 0; st == AD_OK && i < n; i++) ad_release(ctx, v[i]);
+    for (int i = 0; i < ny; i++) ad_release(ctx, own[i]);
+    return st;
+}
+
+bool ad_find_nonfinite_adjoint(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, int n,
+                               const ad_value *wrt, ad_blame *out) {
     ad_blame *outer = ctx->watch;
-    ad_value *d = ad_mem_get(ctx, ((size_t)n + 1) * sizeof *d), seed = ad_number(1);
+    size_t bytes = ((size_t)n + (size_t)ny + 1) * sizeof(ad_value);
+    ad_value *v = ad_mem_get(ctx, bytes);
     *out = (ad_blame){0};
-    if (!d) return false;
+    if (!v) return false;
     bool was = ad_set_recording(ctx, false);
     ctx->watch = out;
-    ad_status st = AD_OK;
-    if (y.kind == AD_TENSOR) {
-        ad_type type = ad_type_of(y);
-        st = ad_ones_of(ctx, &type, &seed);
-    }
-    if (st == AD_OK) st = ad_vjp(ctx, 1, &y, &seed, n, wrt, 0, 0, d);
-    for (int i = 0; st == AD_OK && i < n; i++) ad_release(ctx, d[i]);
-    ad_release(ctx, seed);
+    if (all_are_finite(ny, seed)) sweep_watched(ctx, ny, y, seed, n, wrt, v);
     ctx->watch = outer;
     ad_set_recording(ctx, was);
-    ad_mem_put(ctx, d, ((size_t)n + 1) * sizeof *d);
+    ad_mem_put(ctx, v, bytes);
+    return out->op != NULL;
+}
+
+bool ad_find_nonfinite_tangent(ad_ctx *ctx, int n, const ad_value *wrt, const ad_value *tangent, int ny,
+                               const ad_value *y, ad_blame *out) {
+    ad_blame *outer = ctx->watch;
+    size_t bytes = ((size_t)ny + 1) * sizeof(ad_value);
+    ad_value *v = ad_mem_get(ctx, bytes);
+    *out = (ad_blame){0};
+    if (!v) return false;
+    bool was = ad_set_recording(ctx, false);
+    ctx->watch = out;
+    if (all_are_finite(n, tangent) && ad_jvp(ctx, n, wrt, tangent, ny, y, 0, 0, v) == AD_OK)
+        for (int i = 0; i < ny; i++) ad_release(ctx, v[i]);
+    ctx->watch = outer;
+    ad_set_recording(ctx, was);
+    ad_mem_put(ctx, v, bytes);
     return out->op != NULL;
 }

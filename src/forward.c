@@ -626,6 +626,29 @@ static ad_status push_lines(forward *f, const tape_entry *e, const ad_value *tan
     return st;
 }
 
+/* ---- looking for what is not finite --------------------------------------------------------- */
+
+/* What happens inside an entry is watched apart: `inside` gets the blame. */
+static ad_blame *watch_inside(const forward *f, ad_blame *inside) {
+    ad_blame *outer = f->ctx->watch;
+    *inside = (ad_blame){0};
+    if (f->s->watched) f->ctx->watch = inside;
+    return outer;
+}
+
+static void keep_blame(const forward *f, uint32_t node, const ad_blame *inside, ad_blame *outer) {
+    f->ctx->watch = outer;
+    if (f->s->watched && inside->op) ad_watch_note(f->s, node, inside);
+}
+
+static const ad_value *tangent_to_watch(void *user, uint32_t node) { return tangent_slot(user, node); }
+
+static void watch(forward *f, int ny, const uint32_t *y) {
+    if (f->s->watched && !f->ctx->watch->op) ad_watch_tangents(f->s, ny, y, tangent_to_watch, f);
+}
+
+/* ---- the walk ----------------------------------------------------------------------------- */
+
 static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
     const ad_payload *p = e->payload;
     size_t lines = (size_t)f->s->lines, nout = p->nout;
@@ -638,7 +661,9 @@ static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
         const ad_value *t = tangent_slot(f, p->in[i]);
         tan[i] = t ? *t : (ad_value){.head = AD_ABSENT_HEAD};
     }
+    ad_blame inside, *outer = watch_inside(f, &inside);
     ad_status st = lines ? push_lines(f, e, tan, line, given, out) : push_through(f, e, tan, out, given);
+    keep_blame(f, node, &inside, outer);
     for (int k = 0; k < p->nout && lines && st == AD_OK; k++) out[k].flags = 0;
     if (st == AD_OK) st = keep_results(f, node, p->nout, given, out);
     else
@@ -647,8 +672,6 @@ static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
     ad_mem_put(f->ctx, tan, bytes);
     return st;
 }
-
-/* ---- the walk ----------------------------------------------------------------------------- */
 
 static ad_status push_entry(forward *f, uint32_t node);
 
@@ -676,6 +699,13 @@ static ad_status push_stretch(forward *f, ad_mark mark) {
     return st;
 }
 
+/* What unrolled results have for tangents is looked at while they are there. */
+static void watch_results(forward *f, uint32_t node, int n, const ad_value *out, ad_status st) {
+    ad_blame inside, *outer = watch_inside(f, &inside);
+    for (int k = 0; k < n && f->s->watched && st == AD_OK; k++) watch(f, 1, &out[k].node);
+    keep_blame(f, node, &inside, outer);
+}
+
 /* A derivative on the way: unrolled, and the tangents pushed through what that recorded. */
 static ad_status push_gradient(forward *f, uint32_t node, const tape_entry *e) {
     ad_ctx *ctx = f->ctx;
@@ -691,6 +721,7 @@ static ad_status push_gradient(forward *f, uint32_t node, const tape_entry *e) {
         return st;
     }
     st = push_stretch(f, mark);
+    watch_results(f, node, n, out, st);
     for (int k = 0; k < n; k++) {
         const ad_value *t = out[k].node ? tangent_slot(f, out[k].node) : NULL;
         given[k] = t != NULL;
@@ -754,6 +785,8 @@ ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const u
         if (st == AD_OK && f.refusal) st = ad_fail(s->ctx, AD_ERR_DEGENERATE, -1, "%s", f.refusal);
         if (v && st == AD_OK) out[i] = ad_retain(s->ctx, *v);
     }
+    if (st == AD_OK) watch(&f, ny, y);
+    ad_watch_forget(s);
     for (uint32_t id = 0; id < s->table_room; id++)
         if (s->table[id]) drop_tangents(&f, s->table[id]);
     ad_sweep_forget(s, mark);

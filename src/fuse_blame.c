@@ -78,36 +78,59 @@ int ad_prog_blame(ad_ctx *ctx, const ad_prog *p, const ad_value *in, int rank, c
     return input;
 }
 
-/* Reverse at one element: the instruction that made an adjoint bad. */
-static void blame_instruction(ad_ctx *ctx, const ad_prog *p, const double *y, int input,
-                              ad_blame *out) {
-    double *g = ad_mem_get(ctx, (size_t)p->count * sizeof *g);
-    if (!g) return;
-    memset(g, 0, (size_t)p->count * sizeof *g);
-    g[p->result[0]] = 1;
-    for (int i = p->count - 1; i > input; i--) {
-        const ad_node *n = &p->nodes[i];
-        double x[3] = {0};
-        if (n->kind != AD_NODE_OP || g[i] == 0) continue;
-        for (int k = 0; k < n->n; k++) x[k] = y[n->in[k]];
-        for (int k = 0; k < n->n; k++) {
-            double d = g[i] * ad_scalar_partial(n->op, k, x[0], x[1], x[2], y[i]);
-            if (isfinite(g[i]) && !isfinite(d)) {
-                ad_blame_operation(out, n->op, n->n, x, d);
-                out->operand = k;
-                ad_mem_put(ctx, g, (size_t)p->count * sizeof *g);
-                return;
-            }
-            g[n->in[k]] += d;
-        }
-    }
-    ad_mem_put(ctx, g, (size_t)p->count * sizeof *g);
+/* Is one of its operands made from the input? */
+static bool is_above(const ad_node *n, const bool *above) {
+    if (n->kind != AD_NODE_OP) return false;
+    for (int k = 0; k < n->n; k++)
+        if (above[n->in[k]]) return true;
+    return false;
 }
 
-void ad_prog_blame_adjoint(ad_ctx *ctx, const ad_prog *p, const ad_value *in, int rank,
-                           const int64_t *index, int input, ad_blame *out) {
+/* The shares of one instruction in the adjoints of its operands, of those made from the input. False: one is
+ * not finite, and the instruction is blamed. */
+static bool hand_down(const ad_node *n, const double *y, const bool *above, double value, double adjoint,
+                      double *g, ad_blame *out) {
+    double x[3] = {0};
+    for (int k = 0; k < n->n; k++) x[k] = y[n->in[k]];
+    for (int k = 0; k < n->n; k++) {
+        if (!above[n->in[k]]) continue;
+        double d = adjoint * ad_scalar_partial(n->op, k, x[0], x[1], x[2], value);
+        if (isfinite(adjoint) && !isfinite(d)) {
+            ad_blame_operation(out, n->op, n->n, x, d);
+            out->operand = k;
+            g[n->in[k]] = d;
+            return false;
+        }
+        g[n->in[k]] += d;
+    }
+    return true;
+}
+
+/* Reverse at one element: the adjoint of the input, or the first on the way to it that is not finite. */
+static double adjoint_of(ad_ctx *ctx, const ad_prog *p, const double *y, int input, ad_blame *out) {
+    size_t n = (size_t)p->count, bytes = n * (sizeof(double) + sizeof(bool));
+    double *g = ad_mem_get(ctx, bytes), d = 0;
+    if (!g) return 0;
+    bool *above = (bool *)(g + n);
+    memset(g, 0, bytes);
+    above[input] = true;
+    for (int i = input + 1; i < p->count; i++) above[i] = is_above(&p->nodes[i], above);
+    g[p->result[0]] = 1;
+    for (int i = p->count - 1; i > input && isfinite(d); i--) {
+        const ad_node *node = &p->nodes[i];
+        if (!above[i] || g[i] == 0) continue;
+        if (!hand_down(node, y, above, y[i], g[i], g, out)) d = out->value;
+    }
+    if (isfinite(d)) d = g[input];
+    ad_mem_put(ctx, g, bytes);
+    return d;
+}
+
+double ad_prog_blame_adjoint(ad_ctx *ctx, const ad_prog *p, const ad_value *in, int rank,
+                             const int64_t *index, int input, ad_blame *out) {
     double *y = run_at(ctx, p, in, rank, index);
-    if (!y) return;
-    blame_instruction(ctx, p, y, input, out);
+    if (!y) return 0;
+    double d = adjoint_of(ctx, p, y, input, out);
     ad_mem_put(ctx, y, (size_t)p->count * sizeof *y);
+    return d;
 }

@@ -265,22 +265,31 @@ ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
     return st;
 }
 
-/* One line of a gradient's seeds, swept plainly. */
-static ad_status sweep_once(ad_ctx *ctx, const tape_entry *e, request *q, int64_t line) {
-    const ad_payload *p = e->payload;
-    bool open;
+/* One line of the seeds (or tangents), n of them from operand `first` on. */
+static ad_status seeds_of_line(ad_ctx *ctx, const tape_entry *e, int first, int n, int64_t line, ad_value *seed) {
     ad_status st = AD_OK;
-    for (int i = 0; i < p->ny; i++) {
-        q->seed[i] = ad_retain(ctx, ad_saved_value(e, p->ny + i, false));
-        if (!p->lines || st != AD_OK) continue;
-        ad_value whole = q->seed[i];
-        q->seed[i] = ad_number(0);
-        st = ad_line_of(ctx, e->src, whole, line, &q->seed[i]);
+    for (int i = 0; i < n; i++) {
+        seed[i] = ad_retain(ctx, ad_saved_value(e, first + i, false));
+        if (!e->payload->lines || st != AD_OK) continue;
+        ad_value whole = seed[i];
+        seed[i] = ad_number(0);
+        st = ad_line_of(ctx, e->src, whole, line, &seed[i]);
         ad_release(ctx, whole);
     }
-    if (st == AD_OK) st = vjp_sweep(ctx, q, false, false, false, &open);
-    for (int i = 0; i < p->ny; i++) ad_release(ctx, q->seed[i]);
-    for (int i = 0; st == AD_OK && i < q->n; i++)
+    return st;
+}
+
+/* One line of a recorded derivative, swept plainly, for whoever watches. */
+static ad_status sweep_once(ad_ctx *ctx, const tape_entry *e, request *q, int64_t line) {
+    const ad_payload *p = e->payload;
+    bool open, grad = e->op == E_GRAD;
+    int seeds = grad ? p->ny : p->nwrt, results = grad ? p->nwrt : p->ny;
+    ad_status st = seeds_of_line(ctx, e, grad ? p->ny : p->ny + p->nwrt, seeds, line, q->seed);
+    if (st == AD_OK)
+        st = grad ? vjp_sweep(ctx, q, false, false, false, &open)
+                  : jvp_sweep(ctx, q, q->seed, false, false, &open);
+    for (int i = 0; i < seeds; i++) ad_release(ctx, q->seed[i]);
+    for (int i = 0; st == AD_OK && i < results; i++)
         if (q->result[i].head != AD_ABSENT_HEAD) ad_release(ctx, q->result[i]);
     return st;
 }
@@ -289,11 +298,12 @@ ad_status ad_sweep_again(ad_ctx *ctx, const tape_entry *e) {
     const ad_payload *p = e->payload;
     request q;
     ad_status st = request_open(ctx, p->ny, p->nwrt, &q);
-    if (st != AD_OK || e->op != E_GRAD) return st;
+    if (st != AD_OK) return st;
     memcpy(q.y, p->in, p->ny * sizeof *q.y);
-    memcpy(q.wrt, p->in + 2 * p->ny, p->nwrt * sizeof *q.wrt);
+    memcpy(q.wrt, p->in + (e->op == E_GRAD ? 2 * p->ny : p->ny), p->nwrt * sizeof *q.wrt);
     int64_t n = p->lines ? p->lines : 1;
-    for (int64_t i = 0; i < n && st == AD_OK; i++) st = sweep_once(ctx, e, &q, i);
+    for (int64_t i = 0; i < n && st == AD_OK; i++)
+        st = sweep_once(ctx, e, &q, i);
     request_close(ctx, &q);
     return st;
 }

@@ -12,6 +12,7 @@
 #include "tape.h"
 
 typedef struct ad_page ad_page;
+typedef struct ad_note ad_note;
 struct ad_page {
     uint64_t seq;
     uint32_t segment;
@@ -35,6 +36,7 @@ struct ad_sweep {
     bool open;            /* something tracked besides own leaves is behind y */
     bool loaded;          /* an entry with a payload is behind y */
     bool watched;         /* plain, and each entry is looked at behind its turn */
+    ad_note *notes;       /* of a watched forward sweep */
     bool linked;          /* pass through the link of a parameter's leaf */
     int64_t lines;        /* of a Jacobian at once (lines.h); 0: one */
     int nwrt;
@@ -123,7 +125,14 @@ const char *ad_entry_name(const tape_entry *e);
 
 /* A sweep that looks for the first adjoint that is not finite (blame.c): after each entry. */
 void ad_watch_entry(ad_sweep *s, uint32_t node);
-/* Sweeps a recorded derivative plainly, for ad_watch_entry. */
+/* The same of a forward sweep (blame_forward.c), at its end: down from a tangent that is not finite. The
+ * function gives the tangent of an entry, or NULL. */
+typedef const ad_value *(*ad_tangent_function)(void *user, uint32_t node);
+void ad_watch_tangents(ad_sweep *s, int ny, const uint32_t *y, ad_tangent_function tangent, void *user);
+/* What was found inside an entry, for a walk that will pass it. Without memory it is forgotten. */
+void ad_watch_note(ad_sweep *s, uint32_t node, const ad_blame *found);
+void ad_watch_forget(ad_sweep *s);
+/* Sweeps a recorded derivative plainly, for the functions above. */
 ad_status ad_sweep_again(ad_ctx *ctx, const tape_entry *e);
 
 #endif

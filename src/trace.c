@@ -91,6 +91,7 @@ ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out) {
     s->lines = 0;
     s->own = s->open = s->linked = s->loaded = false;
     s->watched = ctx->watch && !record;
+    s->notes = NULL;
     s->nwrt = 0;
     s->result = NULL;
     s->heap_count = s->order_count = 0;
@@ -221,7 +222,8 @@ static ad_status meet_end(ad_sweep *s, uint32_t node, const tape_entry *e) {
     const ad_tape *t = s->ctx->tape;
     bool own = s->own && e->op == E_LEAF && !e->a && is_wrt(s, node);
     bool constant = e->op == E_CUT && !e->a && !e->held;
-    if (!own && !constant) s->open = true;
+    bool linked = e->op == E_LEAF && e->a && !e->b && !e->held; /* of a transform inside, which has ended */
+    if (!own && !constant && !linked) s->open = true;
     ad_param id = 0;
     if (e->op == E_CUT) id = ad_set_asked(t, e->a, t->trace_number);
     else if (e->flags & F_OLD && t->params[e->b].asked == t->trace_number) id = e->b;
