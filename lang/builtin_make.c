@@ -218,6 +218,18 @@ static bool gr_b_seed(gr_vm *vm, gr_call *call) {
     return true;
 }
 
+static bool gr_b_default_dtype(gr_vm *vm, gr_call *call) {
+    ad_dtype dtype;
+    if (!gr_want_dtype(vm, call, 0, &dtype)) return false;
+    if (dtype == AD_BOOL8) {
+        gr_raise_argument(vm, call, 0, GR_E_wrong_value, "the default dtype is \"f64\" or \"f32\"");
+        return false;
+    }
+    ad_set_default_dtype(gr_ctx(vm), dtype);
+    call->result = gr_string_text(vm, ad_dtype_name(dtype));
+    return !gr_failed(call->result);
+}
+
 /* Items of a tuple, or elements along the first axis, in a random order; a number n: 0 … n−1. */
 static bool gr_b_permutation(gr_vm *vm, gr_call *call) {
     gr_value x = call->args[0];
@@ -298,6 +310,9 @@ const gr_builtin gr_builtins_make[] = {
     GR_BUILTIN(seed, "n = nil, *, counter = 0",
                "fixes all random numbers drawn from here on: those of the seed n, from the one with the "
                "number `counter` on; without n gives the generator's state, a tensor that seed(state) goes on from"),
+    GR_BUILTIN(default_dtype, "dtype = nil",
+               "the dtype of tensors that literals and constructors make from here on, \"f64\" or \"f32\"; "
+               "without an argument tells what it is"),
     GR_BUILTIN(tensor, "x, *, dtype = \"f64\"",
                "a tensor of the numbers of a tuple (nested too), a range or a tensor"),
     GR_BUILTINS_END};

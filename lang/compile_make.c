@@ -38,7 +38,7 @@ static bool constant_tensor(gr_compiler *c, const gr_node *n, uint32_t reg) {
     ad_tensor *t = NULL;
     if (l.out) {
         is_number_list(n, &l, 0);
-        t = ad_tensor_from(ctx, ad_default_dtype(ctx), l.rank, l.dims, l.out);
+        t = ad_tensor_from(ctx, AD_F64, l.rank, l.dims, l.out);
         ad_mem_put(ctx, l.out, size * sizeof *l.out);
     }
     if (!t) {
@@ -46,7 +46,7 @@ static bool constant_tensor(gr_compiler *c, const gr_node *n, uint32_t reg) {
         c->failed = true;
         return true;
     }
-    gr_emit_wide(c, GR_I_LOADK, reg, gr_add_constant(c, ad_wrap(t)), n->span);
+    gr_emit_wide(c, GR_I_LITERAL, reg, gr_add_constant(c, ad_wrap(t)), n->span);
     return true;
 }
 

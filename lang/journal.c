@@ -27,7 +27,7 @@ void gr_statement_free(gr_vm *vm, gr_statement *s) {
 
 static void begin_record(gr_journal *j, gr_record_kind kind) {
     ad_ctx *ctx = j->vm->ctx;
-    j->now = (gr_statement){.kind = kind, .before = ad_random_get(ctx)};
+    j->now = (gr_statement){.kind = kind, .before = ad_random_get(ctx), .dtype = ad_default_dtype(ctx)};
     gr_buffer_init(&j->now.printed, ctx);
     gr_buffer_init(&j->now.values, ctx);
     gr_buffer_init(&j->now.lost, ctx);
@@ -153,11 +153,27 @@ static bool find_writes(gr_journal *j) {
 
 /* ---- what its text alone does not make again -------------------------------------------------- */
 
+/* A function that holds nothing is its text. */
+static bool put_function(gr_journal *j, const gr_name *name, gr_value v) {
+    const gr_function *f = v.kind == GR_FUNCTION ? gr_as_function(v) : NULL;
+    if (!f || f->form != GR_FORM_CLOSURE || f->held_count) return false;
+    gr_proto *p = ((const gr_closure *)f)->proto;
+    if (p->flags & GR_PROTO_LIBRARY || (p->name && p->name != name)) return false;
+    if (!p->name) gr_buffer_printf(&j->now.values, "let %s = ", name->text);
+    gr_buffer_put(&j->now.values, p->source->text + p->span.begin, p->span.end - p->span.begin);
+    gr_buffer_puts(&j->now.values, "\n");
+    return gr_reach_names(j->vm, p, &j->now.names);
+}
+
 static void put_value(gr_journal *j, uint32_t slot) {
     gr_vm *vm = j->vm;
     gr_statement *s = &j->now;
     const gr_global *g = &vm->globals[slot], *row = row_of(j->before, slot);
     gr_buffer text;
+    if (put_function(j, g->name, g->value)) {
+        gr_places_add(vm, &s->defined, gr_place_of_slot(slot));
+        return;
+    }
     gr_buffer_init(&text, vm->ctx);
     bool update = g->params && row && row->params == g->params;
     bool told = !gr_is_absent(g->value) && gr_format_source(vm, &text, g->value) && !text.failed;
@@ -173,8 +189,10 @@ static void put_value(gr_journal *j, uint32_t slot) {
     gr_buffer_free(&text);
 }
 
+/* As they are written where the default is f64: a literal would lose digits where it is f32. */
 static void put_values(gr_journal *j) {
     gr_vm *vm = j->vm;
+    ad_set_default_dtype(vm->ctx, AD_F64);
     gr_places_free(vm, &j->now.reads);
     gr_places_free(vm, &j->now.names);
     gr_places_free(vm, &j->now.defined);
@@ -184,9 +202,10 @@ static void put_values(gr_journal *j) {
         if (!gr_place_is_slot(place) || vm->globals[slot].module != vm->library->main)
             gr_buffer_printf(&j->now.lost, "%sa variable that a function holds",
                              j->now.lost.size ? ", " : "");
-        else if (!is_answer(&vm->globals[slot]))
+        else
             put_value(j, slot);
     }
+    ad_set_default_dtype(vm->ctx, j->now.dtype_after);
 }
 
 /* ---- around a statement ----------------------------------------------------------------------- */
@@ -213,8 +232,10 @@ static void find_reads(gr_journal *j) {
     gr_reach_defined(j->vm, p, &j->now.defined);
 }
 
-static bool drew(const gr_statement *s) {
-    return s->before.key != s->after.key || s->before.counter != s->after.counter;
+/* Did it change what is no variable? */
+static bool set_state(const gr_statement *s) {
+    bool drew = s->before.key != s->after.key || s->before.counter != s->after.counter;
+    return drew || s->dtype != s->dtype_after;
 }
 
 /* A file that fails, or a text that was not run, leaves all as it was. */
@@ -241,11 +262,12 @@ void gr_journal_end(gr_journal *j, gr_status status) {
     make_room(j);
     s->status = status;
     s->after = ad_random_get(vm->ctx);
+    s->dtype_after = ad_default_dtype(vm->ctx);
     s->effects = vm->effects;
     s->failed_at = vm->failed_at;
     s->answered = s->kind == GR_RECORD_TYPED && status == GR_OK && vm->has_answer;
     if (s->kind != GR_RECORD_RESET) find_reads(j);
-    bool step = !changes_nothing(j) && (find_writes(j) || drew(s) || s->kind == GR_RECORD_RESET);
+    bool step = !changes_nothing(j) && (find_writes(j) || set_state(s) || s->kind == GR_RECORD_RESET);
     bool telling = step || (!changes_nothing(j) && (s->answered || s->effects & GR_EFFECT_WROTE_FILE));
     if (step && (s->by_hand || status == GR_INTERRUPTED)) put_values(j);
     gr_top *before = j->before;
@@ -266,6 +288,7 @@ bool gr_journal_undo(gr_journal *j, gr_statement *what) {
     ad_mem_put(j->vm->ctx, top, sizeof *top);
     while (j->count > at + 1) gr_statement_free(j->vm, &j->statements[--j->count]);
     *what = j->statements[--j->count];
+    if (what->dtype != what->dtype_after) ad_set_default_dtype(j->vm->ctx, what->dtype);
     return true;
 }
 
@@ -280,6 +303,7 @@ static void record_begin(gr_journal *j, ad_random_state begun) {
     j->now.source = l->main->source;
     j->now.before = begun;
     j->now.after = ad_random_get(vm->ctx);
+    j->now.dtype_after = ad_default_dtype(vm->ctx);
     j->now.unheard = true;
     j->before = &nothing;
     if (find_writes(j)) append(j);

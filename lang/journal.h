@@ -38,6 +38,7 @@ typedef struct gr_statement {
     bool unheard;       /* what it printed is not known */
     unsigned effects;   /* GR_EFFECT_… */
     ad_random_state before, after;
+    ad_dtype dtype, dtype_after; /* the default */
     gr_places reads, writes;
     gr_places names, defined; /* slots that its code mentions, and those that it defines */
     gr_buffer printed;

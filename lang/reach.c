@@ -164,6 +164,7 @@ static bool only_makes_functions(const gr_proto *p) {
         case GR_I_CLOSURE:
         case GR_I_DEFGLOBAL:
         case GR_I_LOADK:
+        case GR_I_LITERAL:
         case GR_I_NIL:
         case GR_I_MOVE:
         case GR_I_SAFE:

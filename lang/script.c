@@ -30,6 +30,7 @@ typedef struct writer {
     bool *answers; /* its value is read as ans */
     ad_random_state random;
     bool is_random_known;
+    ad_dtype dtype;
 } writer;
 
 /* ---- what is needed --------------------------------------------------------------------------- */
@@ -279,6 +280,13 @@ static void put_random(writer *w, ad_random_state state) {
     }
 }
 
+static void put_dtype(writer *w, ad_dtype dtype) {
+    if (w->dtype == dtype) return;
+    w->dtype = dtype;
+    const char *whose = is_own_name(w, "default_dtype") ? "prelude." : "";
+    gr_buffer_printf(&w->out->text, "%sdefault_dtype(\"%s\")\n", whose, ad_dtype_name(dtype));
+}
+
 static void put_promise(writer *w, const gr_buffer *printed) {
     if (!printed->size || w->out->unheard) return;
     gr_put_promise(&w->out->text, "", 0, (gr_text){printed->text, (uint32_t)printed->size});
@@ -287,7 +295,9 @@ static void put_promise(writer *w, const gr_buffer *printed) {
 
 static void put_statement(writer *w, uint32_t i) {
     const gr_statement *s = &w->journal->statements[i];
-    if (s->values.size || s->lost.size) {
+    bool by_values = s->values.size || s->lost.size;
+    put_dtype(w, by_values ? AD_F64 : s->dtype);
+    if (by_values) {
         gr_buffer_puts(&w->out->text, "# left by a statement that was stopped:\n");
         gr_buffer_put(&w->out->text, s->values.text, s->values.size);
         if (s->lost.size) gr_buffer_printf(&w->out->text, "# and %s\n", s->lost.text);
@@ -299,6 +309,7 @@ static void put_statement(writer *w, uint32_t i) {
     if (drew || s->effects & GR_EFFECT_ASKED_RANDOM) put_random(w, s->before);
     put_source(w, s, w->answers[i]);
     if (drew) w->random = s->after;
+    w->dtype = s->dtype_after;
     put_promise(w, &s->printed);
 }
 
@@ -326,8 +337,6 @@ static void put_variable(void *user, const gr_name *name, gr_value v) {
 static void put_all(writer *w) {
     gr_journal *j = w->journal;
     gr_buffer_printf(&w->out->text, "%s `gradus test` compares what it prints.\n", gr_script_mark);
-    if (ad_default_dtype(w->vm->ctx) == AD_F32)
-        gr_buffer_puts(&w->out->text, "# The default was f32: run it with --dtype f32.\n");
     gr_buffer_puts(&w->out->text, "\n");
     each_early_name(w, put_early_name);
     for (uint32_t i = 0; i < j->count; i++)
@@ -337,6 +346,7 @@ static void put_all(writer *w) {
     for (uint32_t i = 0; i < j->count; i++)
         drew |= !same_random(j->statements[i].before, j->statements[i].after);
     if (drew) put_random(w, ad_random_get(w->vm->ctx));
+    put_dtype(w, ad_default_dtype(w->vm->ctx));
     gr_buffer_puts(&w->out->text, "\n# What there is at the end:\n");
     gr_each_global(w->vm, put_variable, w);
 }
@@ -352,7 +362,7 @@ static bool is_unheard(const writer *w) {
 bool gr_script_make(gr_journal *j, const char *folder, gr_script *out) {
     gr_vm *vm = j->vm;
     gr_places needed = {0};
-    writer w = {.vm = vm, .journal = j, .out = out, .folder = folder};
+    writer w = {.vm = vm, .journal = j, .out = out, .folder = folder, .dtype = AD_F64};
     *out = (gr_script){.all = j->count};
     gr_buffer_init(&out->text, vm->ctx);
     gr_buffer_init(&out->lost, vm->ctx);

@@ -214,6 +214,7 @@ static bool copy(copier *c, gr_value v, gr_value *out) {
 
 bool gr_snapshot_take(gr_vm *vm, uint32_t count, const gr_value *roots, gr_snapshot *out) {
     *out = (gr_snapshot){.roots = gr_nil(), .random = ad_random_get(vm->ctx),
+                           .dtype = ad_default_dtype(vm->ctx),
                          .derived = vm->active_count > vm->active_floor};
     copier c = {.vm = vm, .snapshot = out};
     gr_value all = gr_tuple_new(vm, count);
@@ -298,6 +299,7 @@ static bool swap_in(copier *c, gr_replay *r) {
 bool gr_replay_begin(gr_vm *vm, gr_snapshot *s, const gr_value *inputs, gr_replay *r) {
     *r = (gr_replay){.snapshot = s, .roots = gr_nil(), .active = vm->active_count,
                      .floor = vm->active_floor, .random = ad_random_get(vm->ctx),
+                     .dtype = ad_default_dtype(vm->ctx),
                      .recording = ad_set_recording(vm->ctx, true)};
     copier c = {.vm = vm, .snapshot = s, .replay = r, .inputs = inputs};
     r->sealed = gr_seal(vm);
@@ -309,6 +311,7 @@ bool gr_replay_begin(gr_vm *vm, gr_snapshot *s, const gr_value *inputs, gr_repla
     ok = ok && copy(&c, s->roots, &r->roots) && swap_in(&c, r);
     gr_twins_free(vm, &c.twins);
     ad_random_set(vm->ctx, s->random);
+    ad_set_default_dtype(vm->ctx, s->dtype);
     if (!ok) gr_replay_end(vm, r);
     return ok;
 }
@@ -326,5 +329,6 @@ void gr_replay_end(gr_vm *vm, gr_replay *r) {
     vm->muted--;
     gr_unseal(vm, r->sealed);
     ad_random_set(vm->ctx, r->random);
+    ad_set_default_dtype(vm->ctx, r->dtype);
     ad_set_recording(vm->ctx, r->recording);
 }

@@ -31,6 +31,7 @@ typedef struct gr_snapshot {
     gr_saved_leaf *leaves;
     uint32_t global_count, global_room, leaf_count, leaf_room, input_count;
     ad_random_state random;
+    ad_dtype dtype; /* the default */
     bool derived; /* taken inside a derivative: what is made inside is updated with recording */
 } gr_snapshot;
 
@@ -55,6 +56,7 @@ typedef struct gr_replay {
     uint32_t swapped, cell_count, cell_room, active, floor;
     uint64_t sealed;
     ad_random_state random;
+    ad_dtype dtype;
     bool recording;
 } gr_replay;
 /* False: raised, and ended. */

@@ -301,6 +301,11 @@ static bool prepare(gr_vm *vm, uint32_t frame, const gr_target *t, gr_value v, u
     gr_frame *f = &vm->frames[frame];
     bool recorded = made_inside(vm, f, &t->place);
     gr_value whole;
+    bool global = t->place.access == GR_IN_GLOBAL;
+    if (global && gr_is_absent(vm->globals[t->place.index].value) && !gr_place_value(vm, f, &t->place)) {
+        gr_release(vm, v);
+        return false;
+    }
     if (!new_whole(vm, f, t, v, src, recorded, &whole)) return false;
     if (!is_param(vm, &t->place)) {
         *out = whole;

@@ -155,6 +155,7 @@ static bool get_global(gr_vm *vm, uint32_t slot, gr_value *to) {
 static bool set_global(gr_vm *vm, const gr_frame *f, uint32_t slot, gr_value *from, bool define) {
     gr_global *g = &vm->globals[slot];
     if (vm->sealed && !(f->proto->flags & GR_PROTO_TOP)) return gr_refuse_assignment(vm, g->name);
+    if (!define && gr_is_absent(g->value) && !bind_global(vm, slot)) return false;
     gr_value v = (f->pc - 1)->flags & GR_KILL_A ? gr_take(from) : gr_retain(vm, *from);
     g->flags |= GR_GLOBAL_DEFINED;
     g->changed = src_of(f);
@@ -665,6 +666,10 @@ dispatch:
             gr_replace(vm, A, v);
         else
             *A = v;
+        NEXT;
+    }
+    CASE(LITERAL) : {
+        SLOW(gr_make_literal(vm, K[I->wide], A));
         NEXT;
     }
     CASE(NIL) : {

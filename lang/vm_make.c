@@ -77,6 +77,18 @@ bool gr_make_tensor(gr_vm *vm, uint32_t src, size_t count, const gr_value *items
     return true;
 }
 
+bool gr_make_literal(gr_vm *vm, gr_value k, gr_value *to) {
+    ad_dtype dtype = ad_default_dtype(vm->ctx);
+    if (k.tensor->dtype == dtype) {
+        gr_replace(vm, to, gr_retain(vm, k));
+        return true;
+    }
+    ad_tensor *t = ad_tensor_cast(vm->ctx, k.tensor, dtype);
+    if (t) gr_replace(vm, to, ad_wrap(t));
+    else gr_raise_memory(vm);
+    return t != NULL;
+}
+
 /* ---- patterns --------------------------------------------------------------------------------- */
 
 static bool wrong_count(gr_vm *vm, const gr_descriptor *d, gr_value v, size_t count,

@@ -208,6 +208,8 @@ bool gr_set_path(gr_vm *vm, gr_value *place, const gr_target *target, gr_value *
 /* A range that is run through: raises where a bound (inf aside) or the step is not whole. */
 bool gr_check_whole_range(gr_vm *vm, double low, double high, double step);
 bool gr_make_tensor(gr_vm *vm, uint32_t src, size_t count, const gr_value *items, gr_value *out);
+/* *to = the literal k; of numbers in the type that is the default now. */
+bool gr_make_literal(gr_vm *vm, gr_value k, gr_value *to);
 bool gr_unpack(gr_vm *vm, gr_value v, const gr_descriptor *d, uint32_t src, gr_value *to);
 bool gr_unpack_record(gr_vm *vm, gr_value v, const gr_descriptor *d, gr_value *to);
 bool gr_iteration_begin(gr_vm *vm, gr_value v, gr_value *position);

@@ -2,8 +2,9 @@
 /*
  * Sessions at the prompt: what :save writes makes the same variables in a fresh interpreter, and prints what
  * it promises; :undo gives back what there was. Most sessions are made at random, of statements that define,
- * redefine, fail, draw, update in loops, assign into values and call functions that remember; as many as
- * GRADUS_SESSIONS says.
+ * redefine, fail, draw, update in loops, train, assign into values, import, and call functions that remember;
+ * loops are held up and changed in the middle, files loaded, the default type set. As many as GRADUS_SESSIONS
+ * says, from the one that GRADUS_SESSION numbers.
  */
 #include "vm.h"
 
@@ -12,18 +13,24 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static machine m;
 static gr_journal journal;
+static gr_pausing pausing;
+static gr_go on_pause(void *user, gr_vm *vm, const char *where);
 static void open_session(void) {
     machine_open(&m);
+    gr_vm_close(m.vm);
+    m.vm = gr_vm_open(&(gr_options){.ctx = m.ctx, .write = machine_write, .user = &m, .pause = on_pause,
+                                    .pausing = &pausing});
     gr_journal_open(&journal, m.vm, (ad_random_state){0});
 }
 static void close_session(void) {
     gr_journal_close(&journal);
     machine_close(&m);
 }
-TestSuite(journal, .init = open_session, .fini = close_session, .timeout = 600);
+TestSuite(journal, .init = open_session, .fini = close_session, .timeout = 300);
 
 static gr_status enter(const char *text) {
     gr_journal_begin(&journal, GR_RECORD_TYPED);
@@ -104,6 +111,11 @@ static void compare(const char *session) {
     gr_buffer_init(&want, m.ctx);
     gr_buffer_init(&got, m.ctx);
     cr_assert(gr_script_make(&journal, "", &script));
+    if (script.lost.size) { /* as :save says */
+        gr_script_free(&script);
+        machine_close(&fresh);
+        return;
+    }
     gr_status s = gr_run_text(fresh.vm, "saved.nn", script.text.text, script.text.size, 0);
     const gr_diagnostic *d = gr_vm_report(fresh.vm)->first;
     cr_assert_eq(s, GR_OK, "%s\n--- session\n%s--- script\n%s", d ? d->message : "", session, script.text.text);
@@ -203,6 +215,33 @@ Test(journal, what_was_touched_by_hand_is_written_as_values) {
     compare("w was changed by hand\n");
 }
 
+Test(journal, values_keep_their_digits_where_single_is_the_default) {
+    enter("let third = [1, 2] / 3");
+    ad_set_default_dtype(m.ctx, AD_F32);
+    gr_journal_begin(&journal, GR_RECORD_TYPED);
+    const char *text = "let v = (third * 0.7, [0.1]); 5 + v[0]";
+    gr_status s = gr_run_text(m.vm, "<prompt>", text, strlen(text), GR_RUN_PROMPT | GR_RUN_ANSWER);
+    gr_journal_touch(&journal);
+    gr_journal_end(&journal, s);
+    enter("let k = (ans, [0.1] + v[1])");
+    ad_set_default_dtype(m.ctx, AD_F64);
+    enter("let z = zeros(1)");
+    compare("values of both types\n");
+}
+Test(journal, functions_of_a_statement_that_was_touched) {
+    gr_journal_begin(&journal, GR_RECORD_TYPED);
+    const char *text = "let a = 1; fn f(x) = g(x) + a; fn g(x) = x; let h = fn(k) = f(k); let b = h(2)";
+    gr_status s = gr_run_text(m.vm, "<prompt>", text, strlen(text), GR_RUN_PROMPT);
+    gr_journal_touch(&journal);
+    gr_journal_end(&journal, s);
+    enter("let c = h(b)");
+    compare("functions, by hand\n");
+    gr_script script;
+    cr_assert(gr_script_make(&journal, "", &script));
+    cr_expect_eq(script.lost.size, 0, "%s", script.lost.text);
+    gr_script_free(&script);
+}
+
 /* ---- at random -------------------------------------------------------------------------------- */
 
 static uint64_t dice;
@@ -224,46 +263,145 @@ static const char *const forms[] = {
     "$n + 1", "let $n = ans", "|> abs", "|> ($c)", "print(\"$n is\", $n)", "seed($1)", "let $n = mean([$1, $n])",
     "fn mean(x) = x[0] + $1", "let t = ()", "t = push(t, $n)", "let ($n, $n) = ($n, $1)", "($n, $v) = ($1, $v + 1)",
     "if $n > 2 { $n = 1 } else { $v = -$v }", "let s = \"{$n}\"", "try(fn() { $n = $n + 1; $f(1) + [1, 2] + [1, 2, 3] }).ok",
-    "let $c = $f", "$n = $f($n); $f($n) + nowhere"};
+    "let $c = $f", "$n = $f($n); $f($n) + nowhere",
+    "default_dtype(\"f32\")", "let $v = [0.1, $1, 0.7] * $n", "fn $f(x) = sum(x * [0.1, 0.3])",
+    "let $v = $f([0.1])", "param $s = {W: randn(2), b: ($n, [0.1])}", "$s.W := $s.W * $n",
+    "$s := $s - 0.1 * ∂sum($s^2)/∂$s",
+    "for i in 0..4 {\n  let E = sum(($s - $1)^2)\n  $s := $s - 0.1 * ∂E/∂$s\n  $n = $n + 1\n}",
+    "let o = adam(lr = 0.$1); let os = o.init($s)", "($s, os) := o.update($s, ∂sum($s^2)/∂$s, os)",
+    "for i in 0..3 { ($s, os) := o.update($s, ∂sum(($s - $n)^2)/∂$s, os) }",
+    "fn fit(r) { param z = r; let $n = $1; for i in 0..4 { let E = (z - $n)^2; z := z - 0.1 * ∂E/∂z }; stop(z) }",
+    "let $n = fit($n)", "let $v = (map(fn(k) { $n := $n + k; $n }, [1, 2, 3]))",
+    "let ($c, $c) = (make($n), make($1))", "let bag = (make($1), {c: make($n)})", "let $n = bag[1].c($1)",
+    "bag[0](2)", "let h = scan(fn(h, x) { $n := $n + 0.5; h + x }, 0, [1, 2, 3])[0]", "$n = h",
+    "let E = checkpoint(fn(x) = sum(x * [0.1, $1]))($p)", "let $n = sum(∂E/∂$p)", "import \"@\" as part",
+    "let $n = part.next($1)", "part.rate = $n", "let $n = part.rate", "$n = $n + part.state()",
+    "let (net, log) = train(dense(2, 1), mse, (randn(4, 2), ones(4, 1)), epochs = 2, batch_size = 2, quiet = true)",
+    "let $v = net.W * $n", "try(fn() { $p := $p * 2; error(\"late\") }).ok", "$s.W := [1, 2, 3]",
+    "$v[7] = $n", "let K = sequential(dense(2, 2), batch_norm(2))",
+    "let k = K.apply(K.params, randn(3, 2), train = true); let $v = k[0]", "let saved = K.state()",
+    "for i in 0..3 { $n := $n + 7; if $n > $1 { $v := $v + 1 } }"};
 
 static const char *const names[][3] = {['n'] = {"a", "b", "e"}, ['v'] = {"u", "v", "w"}, ['p'] = {"p", "q", "p"},
                                        ['f'] = {"f", "g", "h"}, ['c'] = {"c", "d", "c"},
+                                       ['s'] = {"s1", "s2", "s1"},
                                        ['1'] = {"1", "3", "5"}};
+
+/* A module with a variable that its functions change. */
+static const char *part_path(void) {
+    static char path[4096];
+    const char *folder = getenv("TMPDIR");
+    snprintf(path, sizeof path, "%s/gradus_journal_%ld.nn", folder ? folder : "/tmp", (long)getpid());
+    FILE *f = fopen(path, "w");
+    cr_assert_not_null(f);
+    fputs("let rate = 2\nlet n = 0\nfn next(k) { n = n + k * rate; n }\nfn state() = n\n", f);
+    fclose(f);
+    return path;
+}
 
 static void write_statement(gr_buffer *out) {
     for (const char *p = forms[throw(sizeof forms / sizeof *forms)]; *p; p++) {
         if (*p == '$') gr_buffer_puts(out, names[(unsigned char)*++p][throw(3)]);
+        else if (*p == '@') gr_buffer_puts(out, part_path());
         else gr_buffer_put(out, p, 1);
     }
 }
 
-static void run_session(unsigned number) {
-    gr_buffer session, text;
-    dice = number * 7919u + 17;
-    gr_buffer_init(&session, m.ctx);
-    for (unsigned i = 0, n = 10 + throw(40); i < n; i++) {
+/* What is typed while a loop is held up; nothing, often. */
+static gr_go on_pause(void *user, gr_vm *vm, const char *where) {
+    gr_buffer text;
+    (void)user, (void)where;
+    pausing.wanted = throw(3) == 0;
+    for (unsigned i = throw(3); i > 0; i--) {
         gr_buffer_init(&text, m.ctx);
         write_statement(&text);
-        if (throw(12) == 0) {
-            gr_buffer_puts(&session, undo() ? ":undo\n" : "");
-        } else {
-            enter(text.text);
-            gr_buffer_printf(&session, "%s\n", text.text);
-        }
+        gr_run_text(vm, "<prompt>", text.text, text.size, GR_RUN_PROMPT | GR_RUN_ANSWER);
+        gr_journal_touch(&journal);
         gr_buffer_free(&text);
     }
-    compare(session.text ? session.text : "");
+    if (throw(3)) return GR_GO_ON;
+    gr_journal_touch(&journal);
+    return GR_GO_STOP;
+}
+
+/* As :load does it: all of a text or nothing. */
+static void load(const char *text) {
+    gr_top before;
+    cr_assert(gr_top_save(m.vm, &before));
+    gr_journal_begin(&journal, GR_RECORD_FILE);
+    gr_status s = gr_run_text(m.vm, "loaded.nn", text, strlen(text), 0);
+    if (s == GR_OK) gr_top_keep(m.vm, &before);
+    else gr_top_restore(m.vm, &before);
+    gr_journal_end(&journal, s == GR_INTERRUPTED ? GR_FAILED : s);
+}
+
+/* What functions assign to is there: a script knows no name that is not defined. */
+static void begin_session(void) {
+    enter("let a = 1; let b = 2; let e = 3");
+}
+
+static void reset(void) {
+    gr_journal_begin(&journal, GR_RECORD_RESET);
+    gr_top_reset(m.vm);
+    gr_journal_end(&journal, GR_OK);
+    begin_session();
+}
+
+/* One step of a session, which is noted down. */
+static void step(gr_buffer *session) {
+    gr_buffer text;
+    gr_buffer_init(&text, m.ctx);
+    write_statement(&text);
+    unsigned what = throw(60);
+    pausing.wanted = throw(12) == 0;
+    if (what < 5) {
+        gr_value v;
+        gr_buffer_puts(session, undo() ? ":undo\n" : "");
+        if (!gr_get_global(m.vm, "a", &v)) begin_session();
+    } else if (what < 8) {
+        bool f32 = ad_default_dtype(m.ctx) == AD_F64;
+        ad_set_default_dtype(m.ctx, f32 ? AD_F32 : AD_F64);
+        gr_buffer_printf(session, ":set dtype %s\n", f32 ? "f32" : "f64");
+    } else if (what < 10) {
+        gr_buffer_puts(&text, "\n");
+        write_statement(&text);
+        gr_buffer_printf(session, ":load loaded.nn # %s\n", text.text);
+        load(text.text);
+    } else if (what == 10) {
+        gr_buffer_puts(session, ":reset\n");
+        reset();
+    } else {
+        gr_buffer_printf(session, "%s%s\n", text.text, pausing.wanted ? "  # held up" : "");
+        enter(text.text);
+    }
+    pausing.wanted = 0;
+    gr_buffer_free(&text);
+}
+
+static void run_session(unsigned number) {
+    gr_buffer session;
+    dice = number * 7919u + 17;
+    gr_buffer_init(&session, m.ctx);
+    gr_buffer_printf(&session, "session %u\n", number);
+    begin_session();
+    for (unsigned i = 0, n = 10 + throw(50); i < n; i++) step(&session);
+    compare(session.text);
     gr_buffer_free(&session);
 }
 
+static unsigned setting(const char *name, unsigned other) {
+    const char *text = getenv(name);
+    return text ? (unsigned)atoi(text) : other;
+}
+
 Test(journal, sessions_at_random) {
-    const char *wanted = getenv("GRADUS_SESSIONS");
-    unsigned count = wanted ? (unsigned)atoi(wanted) : 60;
-    for (unsigned i = 0; i < count; i++) {
+    unsigned first = setting("GRADUS_SESSION", 0), count = setting("GRADUS_SESSIONS", 60);
+    for (unsigned i = first; i < first + count; i++) {
         run_session(i);
         close_session();
         open_session();
     }
+    remove(part_path());
 }
 
 /* ---- :undo ------------------------------------------------------------------------------------ */
