@@ -9,8 +9,9 @@
 
 #include <string.h>
 
-/* Most lines of a structure as it is, and of a table; items of a tuple before their number is told. */
-enum { AS_IT_IS = 12, TABLE = 40, MANY = 60 };
+/* Most lines of a structure as it is, and of a table, of which the last ones if it has more; items of a
+ * tuple before their number is told. */
+enum { AS_IT_IS = 12, TABLE = 40, ENDS = 6, MANY = 60 };
 
 static size_t count_lines(const gr_buffer *text) {
     size_t lines = 1;
@@ -64,7 +65,7 @@ typedef struct table {
     gr_buffer *out;
     unsigned width;
     size_t paths, kinds; /* widths of the columns */
-    size_t rows;
+    size_t rows, leaves;
     double numbers;
     bool measuring;
 } table;
@@ -102,15 +103,26 @@ static void put_content(table *t, gr_value leaf, size_t room) {
 
 static size_t width_of(const gr_buffer *b) { return b->size ? gr_text_width(b->text, b->size) : 0; }
 
+/* A row of so many that is left out, since there are too many. */
+static bool is_left_out(size_t row, size_t leaves) {
+    return leaves > TABLE && row >= TABLE - ENDS - 1 && row < leaves - ENDS;
+}
+
 static void table_row(table *t, const gr_path *path, gr_value leaf) {
+    if (!t->measuring && is_left_out(t->rows, t->leaves)) {
+        if (t->rows++ == TABLE - ENDS - 1)
+            gr_buffer_printf(t->out, "\n  … %zu more …", t->leaves - TABLE + 1);
+        return;
+    }
     gr_buffer place, kind;
     gr_buffer_init(&place, gr_ctx(t->vm));
     gr_buffer_init(&kind, gr_ctx(t->vm));
     gr_path_text(&place, path);
     put_kind(&kind, leaf);
     if (t->measuring) {
-        if (t->rows < TABLE && width_of(&place) > t->paths) t->paths = width_of(&place);
-        if (t->rows < TABLE && kind.size > t->kinds) t->kinds = kind.size;
+        bool shown = !is_left_out(t->rows, t->leaves);
+        if (shown && width_of(&place) > t->paths) t->paths = width_of(&place);
+        if (shown && kind.size > t->kinds) t->kinds = kind.size;
         if (leaf.kind == AD_TENSOR) t->numbers += (double)leaf.tensor->size;
         t->numbers += leaf.kind < AD_TENSOR;
     } else {
@@ -130,7 +142,6 @@ static void table_row(table *t, const gr_path *path, gr_value leaf) {
 static void each_leaf(table *t, const gr_path *path, gr_value v) {
     bool tuple = v.kind == GR_TUPLE;
     size_t count = !gr_is_structure(v) ? 0 : tuple ? gr_as_tuple(v)->count : gr_record_count(v);
-    if (!t->measuring && t->rows >= TABLE) return;
     if (count == 0 || path->depth >= GR_MAX_SHOWN_DEPTH) {
         table_row(t, path, v);
         return;
@@ -142,16 +153,23 @@ static void each_leaf(table *t, const gr_path *path, gr_value v) {
     }
 }
 
+static size_t count_leaves(gr_value v, unsigned depth) {
+    bool tuple = v.kind == GR_TUPLE;
+    size_t count = !gr_is_structure(v) ? 0 : tuple ? gr_as_tuple(v)->count : gr_record_count(v), leaves = 0;
+    if (count == 0 || depth >= GR_MAX_SHOWN_DEPTH) return 1;
+    for (size_t i = 0; i < count; i++)
+        leaves += count_leaves(tuple ? gr_as_tuple(v)->items[i] : gr_record_value(v, (uint32_t)i), depth + 1);
+    return leaves;
+}
+
 static void echo_table(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
-    table t = {.vm = vm, .out = out, .width = width, .measuring = true};
+    table t = {.vm = vm, .out = out, .width = width, .measuring = true, .leaves = count_leaves(v, 0)};
     gr_path root = {0};
     each_leaf(&t, &root, v);
-    size_t leaves = t.rows;
-    gr_buffer_printf(out, "%s, %zu leaves, %.0f numbers", gr_kind_name(v), leaves, t.numbers);
+    gr_buffer_printf(out, "%s, %zu leaves, %.0f numbers", gr_kind_name(v), t.leaves, t.numbers);
     put_note(vm, out, v, ", ", width);
     t.measuring = false, t.rows = 0;
     each_leaf(&t, &root, v);
-    if (leaves > TABLE) gr_buffer_printf(out, "\n  … %zu more", leaves - TABLE);
 }
 
 /* ---- everything ------------------------------------------------------------------------------- */

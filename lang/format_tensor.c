@@ -56,11 +56,11 @@ typedef struct survey {
 static void see_digits(survey *v, const char *text) {
     const char *e = strchr(text, 'e'), *end = e ? e : text + strlen(text);
     const char *point = memchr(text, '.', (size_t)(end - text));
-    int decimals = point ? (int)(end - point) - 1 : 0, digits = 0;
-    bool begun = false;
+    int decimals = point ? (int)(end - point) - 1 : 0, seen = 0, digits = 0;
     for (const char *p = text; p < end; p++) {
-        begun |= *p > '0' && *p <= '9';
-        digits += begun && *p != '.';
+        bool counts = *p > '0' && *p <= '9';
+        seen += *p != '.' && (seen > 0 || counts);
+        if (counts || point) digits = seen; /* zeros at the end of a whole number say nothing */
     }
     if (e) {
         int exponent = 0;
@@ -120,21 +120,25 @@ static void choose(sheet *s) {
 
 /* ---- cells ------------------------------------------------------------------------------------ */
 
-static size_t put_scientific(const sheet *s, double x, char *text) {
+static size_t put_scientific(double x, int decimals, char *text) {
     char full[64];
-    snprintf(full, sizeof full, "%.*e", s->decimals, x);
+    snprintf(full, sizeof full, "%.*e", decimals, x);
     char *e = strchr(full, 'e');
     int exponent = 0;
     sscanf(e + 1, "%d", &exponent);
     return (size_t)snprintf(text, CELL, "%.*se%d", (int)(e - full), full, exponent);
 }
 
-/* 0.12345679 rather than 0.1234567891234: a single line has no columns to keep, so no zeros. */
+/* 0.12345679 rather than 0.1234567891234: a single line has no columns to keep, so no zeros. Beside very
+ * small or large numbers 1e10 rather than 10000000000. */
 static size_t put_alone(const sheet *s, double x, char *text) {
+    char other[CELL];
     survey v = {0};
     unsigned most = s->digits ? s->digits : DECIMALS;
     size_t n = shortest(s, x, text);
     see_digits(&v, text);
+    bool large = s->notation == SCIENTIFIC && isfinite(x) && fabs(x) >= 1e5 && v.digits < (int)most;
+    if (large && put_scientific(x, v.digits, other) < n) return put_scientific(x, v.digits, text);
     if (v.digits < (int)most || x == trunc(x)) return n;
     return gr_number_rounded(x, most, false, text);
 }
@@ -143,7 +147,7 @@ static size_t cell(sheet *s, double x, char *text) {
     if (s->notation == TRUTH) return (size_t)snprintf(text, CELL, "%s", x != 0 ? "true" : "false");
     if (s->notation == FIXED && isfinite(x) && s->column)
         return (size_t)snprintf(text, CELL, "%.*f", s->decimals, x);
-    if (s->notation == SCIENTIFIC && isfinite(x) && s->column) return put_scientific(s, x, text);
+    if (s->notation == SCIENTIFIC && isfinite(x) && s->column) return put_scientific(x, s->decimals, text);
     if (s->notation == FIXED || s->notation == SCIENTIFIC) return put_alone(s, x, text);
     return shortest(s, x, text);
 }

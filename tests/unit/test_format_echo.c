@@ -91,6 +91,24 @@ Test(format_echo, structures) {
 }
 
 /* The written form makes the same value again, to the last bit and kind. */
+/* Of many leaves the first and the last. */
+Test(format_echo, long_tables) {
+    gr_buffer out;
+    gr_value v;
+    gr_buffer_init(&out, m.ctx);
+    const char *program = "let r = {}\nfor i in 0..60 { r[\"f{i}\"] = ones(i + 1) }\nr[\"z\"] = \"end\"\nr";
+    cr_assert(machine_run(&m, program) == GR_OK && gr_answer(m.vm, &v));
+    gr_format_echo(m.vm, &out, v, 80);
+    size_t lines = 1;
+    for (const char *p = out.text; (p = strchr(p, '\n')); p++) lines++;
+    cr_expect_eq(lines, 41, "%zu lines:\n%s", lines, out.text);
+    cr_expect(strstr(out.text, "record, 61 leaves, 1830 numbers\n  f0    [1] f64    1\n"), "%s", out.text);
+    cr_expect(strstr(out.text, "\n  f32   [33] f64   "), "%s", out.text);
+    cr_expect(strstr(out.text, "\n  … 22 more …\n  f55   [56] f64   "), "%s", out.text);
+    cr_expect(strstr(out.text, "\n  z     string     \"end\""), "%s", out.text);
+    gr_buffer_free(&out);
+}
+
 Test(format_echo, source_reads_back) {
     static const char *const values[] = {
         "0.1 + 0.2", "-0.0", "1e-320", "nan", "(inf, -inf)", "true", "nil", "()", "(1,)", "{}",

@@ -33,6 +33,10 @@ static void expect(ad_dtype dtype, int rank, const int64_t *dims, const double *
 Test(format_tensor, vectors) {
     VECTOR("[1, 2, 3]", 1, 2, 3);
     VECTOR("[0.1, 2, 1e-10, inf, nan]", 0.1, 2, 1e-10, INFINITY, NAN);
+    VECTOR("[1e-10, 1, 1e10]", 1e-10, 1, 1e10);
+    VECTOR("[1, 10000000000]", 1, 1e10);
+    VECTOR("[1.5e6, 123456, 1e-7]", 1.5e6, 123456, 1e-7);
+    VECTOR("[123456789, -0.5, 1e8]", 123456789, -0.5, 1e8);
     VECTOR("[0.33333333, 100000.33, -0.5]", 1.0 / 3, 100000 + 1.0 / 3, -0.5);
 }
 
@@ -43,6 +47,8 @@ Test(format_tensor, matrices) {
            "[[ 0.50, 10.00],\n [ 2.25,  1.00]]");
     expect(AD_F64, 2, two, (double[]){0.5, 1e-7, 2, 0}, GR_TENSOR_ALIGNED,
            "[[5e-1, 1e-7],\n [ 2e0,  0e0]]");
+    expect(AD_F64, 2, two, (double[]){1e-10, 1, 1e10, 250}, GR_TENSOR_ALIGNED,
+           "[[1.0e-10,   1.0e0],\n [ 1.0e10,   2.5e2]]");
     expect(AD_F64, 2, two, (double[]){1.5, NAN, INFINITY, 2}, GR_TENSOR_ALIGNED,
            "[[1.5, nan],\n [inf, 2.0]]");
     expect(AD_F32, 2, two, (double[]){0.1, 0.2, 0.3, 0.4}, GR_TENSOR_ALIGNED,
