@@ -113,6 +113,7 @@ static bool draw_bars(gr_vm *vm, gr_arena *arena, const collection *c, gr_bars *
     for (size_t i = 0; i < c->count; i++) heights[bin_of(edge, g.bins, c->numbers[i])]++;
     b->count = g.bins, b->edges = edge, b->heights = heights, b->edge_digits = g.e;
     gr_bars_draw(b, out);
+    if (!c->count) gr_buffer_puts(out, "nothing to count\n");
     if (c->nans || c->infs) gr_buffer_printf(out, "not counted: %zu nan, %zu inf\n", c->nans, c->infs);
     return true;
 }

@@ -77,12 +77,17 @@ typedef struct sheet {
     unsigned wide;       /* columns of a shade */
 } sheet;
 
-enum { MOST_ROWS = 40, STEPS = 24 };
+enum { MOST_ROWS = 40 };
+
+static const char *mark_of(const gr_map *m, double level) {
+    if (isnan(level)) return m->ink == GR_INK_ASCII ? "?" : "×";
+    return level > 0 ? ">" : "<";
+}
 
 static const char *shade_text(const gr_map *m, double level, char text[8]) {
     static const char *const shades[] = {" ", "░", "▒", "▓", "█"};
     static const char ascii[] = " .:-=+*#%@";
-    if (isnan(level)) return m->ink == GR_INK_ASCII ? "?" : "×";
+    if (!isfinite(level)) return mark_of(m, level);
     if (m->ink != GR_INK_ASCII) return shades[(int)(level * 4.999)];
     text[0] = ascii[(int)(level * 9.999)];
     text[1] = '\0';
@@ -92,7 +97,7 @@ static const char *shade_text(const gr_map *m, double level, char text[8]) {
 /* From dark blue over green to yellow, of the 256 colours. */
 static unsigned shade_color(double level) {
     static const uint8_t ramp[] = {54, 55, 56, 62, 61, 67, 66, 73, 72, 71, 77, 76, 112, 148, 184, 220, 226};
-    if (isnan(level)) return 203;
+    if (!isfinite(level)) return 203;
     return ramp[(int)(level * ((double)sizeof ramp - 0.001))];
 }
 
@@ -106,9 +111,8 @@ static double mean_of(const sheet *s, size_t row, size_t column) {
 }
 
 static double level_of(const gr_map *m, double x) {
-    if (isnan(x)) return x;
+    if (!isfinite(x)) return x;
     if (!(m->high > m->low)) return 0.5;
-    if (isinf(x)) return x > 0;
     double level = (x / 2 - m->low / 2) / (m->high / 2 - m->low / 2);
     return fmin(fmax(level, 0), 1);
 }
@@ -187,6 +191,26 @@ static void put_scale(const sheet *s) {
     gr_buffer_puts(s->out, "\n");
 }
 
+/* What stands for numbers that have no shade, if there are any. */
+static void put_marks(const sheet *s) {
+    static const double odd[] = {(double)NAN, (double)INFINITY, -(double)INFINITY};
+    static const char *const names[] = {"nan", "inf", "-inf"};
+    const gr_map *m = s->map;
+    const char *between = "";
+    size_t begin = s->out->size;
+    gr_buffer_fill(s->out, ' ', s->margin + 1);
+    for (int k = 0; k < 3; k++) {
+        bool found = false;
+        for (size_t i = 0; i < m->rows * m->columns && !found; i++)
+            found = isnan(odd[k]) ? isnan(m->values[i]) : m->values[i] == odd[k];
+        if (!found) continue;
+        gr_buffer_printf(s->out, "%s%s%s %s", between, mark_of(m, odd[k]), mark_of(m, odd[k]), names[k]);
+        between = "   ";
+    }
+    if (*between) gr_buffer_puts(s->out, "\n");
+    else s->out->size = begin;
+}
+
 static unsigned widest_name(const gr_map *m) {
     size_t most = 0;
     for (size_t j = 0; m->column_names && j < m->columns; j++) {
@@ -224,4 +248,5 @@ void gr_map_draw(const gr_map *m, gr_buffer *out) {
         gr_buffer_puts(out, "\n");
     }
     put_scale(&s);
+    put_marks(&s);
 }

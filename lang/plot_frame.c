@@ -22,6 +22,7 @@ static unsigned color_of(size_t k) { return colors[k % KINDS]; }
 
 typedef struct hidden {
     size_t nans, infs, not_positive;
+    size_t drawn; /* points that are neither */
 } hidden;
 
 static double on_axis(const gr_axis *a, double x) {
@@ -59,6 +60,7 @@ static void find_ranges(gr_plot *p, hidden *h) {
             count_hidden(h, &p->x, p->series[k].x[i]);
             count_hidden(h, &p->y, p->series[k].y[i]);
             if (!place(p, &p->series[k], i, &x, &y)) continue;
+            h->drawn++;
             if (within(&p->y, y)) extend(&p->x, x);
             if (within(&p->x, x)) extend(&p->y, y);
         }
@@ -274,9 +276,10 @@ static void put_x_texts(const frame *f) {
 
 static void put_notes(const frame *f, const hidden *h) {
     const char *between = "";
-    if (h->nans + h->infs + h->not_positive == 0) return;
+    bool hides = h->nans + h->infs + h->not_positive > 0;
+    if (h->drawn && !hides) return;
     gr_buffer_fill(f->out, ' ', f->margin + 2);
-    gr_buffer_puts(f->out, "not drawn: ");
+    gr_buffer_puts(f->out, h->drawn ? "not drawn: " : hides ? "nothing to draw: " : "nothing to draw");
     if (h->nans) gr_buffer_printf(f->out, "%zu nan", h->nans), between = ", ";
     if (h->infs) gr_buffer_printf(f->out, "%s%zu inf", between, h->infs), between = ", ";
     if (h->not_positive)
