@@ -15,18 +15,27 @@ struct ad_note {
     ad_blame found;
 };
 
-void ad_watch_note(ad_sweep *s, uint32_t node, const ad_blame *found) {
-    ad_note *n = ad_mem_get(s->ctx, sizeof *n);
-    if (!n) return;
-    *n = (ad_note){s->notes, node, *found};
-    s->notes = n;
-}
-
 void ad_watch_forget(ad_sweep *s) {
     for (ad_note *n; (n = s->notes);) {
         s->notes = n->next;
         ad_mem_put(s->ctx, n, sizeof *n);
     }
+}
+
+ad_blame *ad_watch_inside(ad_sweep *s, ad_blame *inside) {
+    ad_blame *outer = s->ctx->watch;
+    *inside = (ad_blame){0};
+    if (s->watched) s->ctx->watch = inside;
+    return outer;
+}
+
+void ad_watch_keep(ad_sweep *s, uint32_t node, const ad_blame *inside, ad_blame *outer) {
+    s->ctx->watch = outer;
+    if (!s->watched || !inside->op) return;
+    ad_note *n = ad_mem_get(s->ctx, sizeof *n);
+    if (!n) return;
+    *n = (ad_note){s->notes, node, *inside};
+    s->notes = n;
 }
 
 typedef struct walk {

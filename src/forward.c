@@ -5,18 +5,11 @@
  * back before the end, since what a gradient on the way unrolls into refers to all of them. An entry
  * of several results keeps theirs together in its own slot, where each OUT finds its part, also one
  * that was made later for a rule of a recorded sweep. Many lines go up together (lines.h). */
+#include "forward.h"
 #include "lines.h"
 #include "shape.h"
 
 #include <string.h>
-
-typedef struct forward {
-    ad_sweep *s;
-    ad_ctx *ctx;
-    bool record;
-    const char *refusal; /* why a tangent that was asked for does not exist */
-    ad_status failed;    /* of a tangent that could not be restored */
-} forward;
 
 /* In place of a tangent: it does not exist, and `ptr` says why; or its array went on to a newer version,
  * and `ptr` says what was there. */
@@ -64,13 +57,13 @@ static void forget(ad_ctx *ctx, ad_value v) {
 }
 
 /* Tangents live in slots of whole values, whatever the mode. */
-static ad_value *any_slot(const forward *f, uint32_t node) {
+static ad_value *any_slot(const ad_forward *f, uint32_t node) {
     ad_page *p = node ? ad_page_at(f->s, node) : NULL;
     return p && p->slots ? (ad_value *)p->slots + (node & SEG_MASK) : NULL;
 }
 
 /* Versions from `v` on that have given their array away; the first that has one in `*newest`. */
-static size_t versions(const forward *f, const ad_value *v, const older **all, const ad_value **newest) {
+static size_t versions(const ad_forward *f, const ad_value *v, const older **all, const ad_value **newest) {
     size_t n = 0;
     for (; v && v->kind == KIND_OLDER; v = any_slot(f, ((const older *)v->ptr)->newer), n++)
         if (all) all[n] = v->ptr;
@@ -79,7 +72,7 @@ static size_t versions(const forward *f, const ad_value *v, const older **all, c
 }
 
 /* The newest array, with what the versions in between have written undone. */
-static ad_status restore(forward *f, ad_value *v) {
+static ad_status restore(ad_forward *f, ad_value *v) {
     const ad_value *newest;
     size_t n = versions(f, v, NULL, &newest), bytes = n * sizeof(older *);
     const older **all = ad_mem_get(f->ctx, bytes);
@@ -98,7 +91,7 @@ static ad_status restore(forward *f, ad_value *v) {
     return st;
 }
 
-static ad_value *tangent_slot(forward *f, uint32_t node) {
+ad_value *ad_tangent_slot(ad_forward *f, uint32_t node) {
     ad_value *v = any_slot(f, node);
     if (!v) return NULL;
     if (v->kind == KIND_OLDER) {
@@ -114,7 +107,7 @@ static ad_value *tangent_slot(forward *f, uint32_t node) {
 }
 
 /* Takes `v` over. */
-static ad_status set_tangent(forward *f, uint32_t node, ad_value v) {
+static ad_status set_tangent(ad_forward *f, uint32_t node, ad_value v) {
     ad_page *p = ad_page_at(f->s, node);
     if (!p) {
         forget(f->ctx, v);
@@ -135,7 +128,7 @@ static ad_status set_tangent(forward *f, uint32_t node, ad_value v) {
     return AD_OK;
 }
 
-static void drop_tangents(forward *f, ad_page *p) {
+static void drop_tangents(ad_forward *f, ad_page *p) {
     ad_value *slots = p->slots;
     if (!slots) return;
     for (uint32_t i = 0; i < SEG_SIZE; i++)
@@ -144,7 +137,7 @@ static void drop_tangents(forward *f, ad_page *p) {
     p->slots = NULL;
 }
 
-static ad_status add_to(forward *f, uint32_t src, ad_value *sum, ad_value v) {
+static ad_status add_to(ad_forward *f, uint32_t src, ad_value *sum, ad_value v) {
     ad_value in[2] = {*sum, v}, out;
     if (sum->head == AD_ABSENT_HEAD) {
         *sum = v;
@@ -160,14 +153,14 @@ static ad_status add_to(forward *f, uint32_t src, ad_value *sum, ad_value v) {
 
 /* ---- entries ------------------------------------------------------------------------------ */
 
-static ad_status push_scalar(forward *f, uint32_t node, const tape_entry *e) {
+static ad_status push_scalar(ad_forward *f, uint32_t node, const tape_entry *e) {
     ad_value sum = {.head = AD_ABSENT_HEAD};
     for (int k = 0; k < 2; k++) {
-        const ad_value *t = tangent_slot(f, k ? e->b : e->a);
+        const ad_value *t = ad_tangent_slot(f, k ? e->b : e->a);
         if (!t) continue;
         ad_value d;
         ad_status st = f->s->lines ? ad_lines_product(f->s, e, k, node, *t, &d)
-                                   : ad_recorded_product(f->ctx, e, k, node, *t, &d);
+                                   : ad_recorded_product(f->ctx, e, k, node, *t, f->s->both, &d);
         if (st == AD_OK) st = add_to(f, e->src, &sum, d);
         if (st != AD_OK) return st;
     }
@@ -176,7 +169,7 @@ static ad_status push_scalar(forward *f, uint32_t node, const tape_entry *e) {
 
 /* A tangent of the result's shape and dtype. It may be smaller: what was stretched to that shape had none
  * (`c - mean(x, keep = true)` of a constant c). Takes `v` over. */
-static ad_status fit_line(forward *f, uint32_t src, ad_value v, const ad_type *type, ad_value *out) {
+ad_status ad_fit_tangent(ad_forward *f, uint32_t src, ad_value v, const ad_type *type, ad_value *out) {
     if (v.kind == AD_TENSOR && type->rank &&
         !ad_dims_same(v.tensor->rank, v.tensor->dims, type->rank, type->dims)) {
         ad_arg args[AD_MAX_ARGS] = {{.given = true, .count = type->rank, .ints = type->dims}};
@@ -189,16 +182,16 @@ static ad_status fit_line(forward *f, uint32_t src, ad_value v, const ad_type *t
     return ad_conform(f->ctx, src, v, type, out);
 }
 
-static ad_status fit(forward *f, const tape_entry *e, int k, ad_value v, ad_value *out) {
+static ad_status fit(ad_forward *f, const tape_entry *e, int k, ad_value v, ad_value *out) {
     ad_type type;
     ad_payload_type(e->payload, e->payload->nin + k, &type);
-    if (!f->s->lines) return fit_line(f, e->src, v, &type, out);
+    if (!f->s->lines) return ad_fit_tangent(f, e->src, v, &type, out);
     return ad_lines_conform(f->ctx, e->src, f->s->lines, v, v.flags & AD_LINES, &type, out);
 }
 
-static ad_status run_pushforward(forward *f, const tape_entry *e, uint64_t given, const ad_value *in,
+static ad_status run_pushforward(ad_forward *f, const tape_entry *e, uint64_t given, const ad_value *in,
                                  ad_value *out) {
-    ad_prog *ahead = ad_prog_pushforward(f->ctx, e->payload->prog, given);
+    ad_prog *ahead = ad_prog_pushforward(f->ctx, e->payload->prog, given, f->s->both);
     if (!ahead) return ad_failed(f->ctx);
     ad_status st = f->record ? ad_apply_prog(f->ctx, ahead, e->src, in, out)
                              : ad_prog_run(f->ctx, ahead, in, out);
@@ -208,7 +201,7 @@ static ad_status run_pushforward(forward *f, const tape_entry *e, uint64_t given
 }
 
 /* The same from partials that are made once for many lines, where that is better. */
-static ad_status push_given(forward *f, const tape_entry *e, uint64_t given, const ad_value *in, int n,
+static ad_status push_given(ad_forward *f, const tape_entry *e, uint64_t given, const ad_value *in, int n,
                             ad_value *out) {
     const ad_payload *p = e->payload;
     ad_value own[AD_MAX_OPERANDS + 1], part[AD_MAX_OPERANDS], sum = {.head = AD_ABSENT_HEAD};
@@ -227,7 +220,7 @@ static ad_status push_given(forward *f, const tape_entry *e, uint64_t given, con
     return fit(f, e, 0, sum, out);
 }
 
-static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
+static ad_status push_prog(ad_forward *f, uint32_t node, const tape_entry *e) {
     const ad_payload *p = e->payload;
     ad_value in[2 * AD_MAX_OPERANDS], out;
     uint64_t given = 0;
@@ -235,7 +228,7 @@ static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
     ad_status st = AD_OK;
     for (int i = 0; i < p->nin && st == AD_OK; i++) {
         in[i] = ad_saved_value(e, i, f->record);
-        const ad_value *t = tangent_slot(f, p->in[i]);
+        const ad_value *t = ad_tangent_slot(f, p->in[i]);
         if (!t || !(ad_prog_dependence(p->prog) >> i & 1)) continue;
         given |= UINT64_C(1) << i;
         in[n] = *t;
@@ -248,13 +241,13 @@ static ad_status push_prog(forward *f, uint32_t node, const tape_entry *e) {
 }
 
 /* Whoever asks for this tangent gets the error; if nobody does, there is none. */
-static ad_status refuse(forward *f, uint32_t node, const char *why) {
+static ad_status refuse(ad_forward *f, uint32_t node, const char *why) {
     ad_value v = {.head = KIND_REFUSED};
     v.ptr = (void *)(uintptr_t)why;
     return set_tangent(f, node, v);
 }
 
-static ad_status keep_results(forward *f, uint32_t node, int n, const bool *given, ad_value *v) {
+ad_status ad_keep_tangents(ad_forward *f, uint32_t node, int n, const bool *given, ad_value *v) {
     if (n == 1) return given[0] ? set_tangent(f, node, v[0]) : AD_OK;
     parts *p = ad_mem_get(f->ctx, parts_bytes(n));
     for (int k = 0; k < n; k++) {
@@ -269,8 +262,8 @@ static ad_status keep_results(forward *f, uint32_t node, int n, const bool *give
     return set_tangent(f, node, together);
 }
 
-static ad_status keep_refusals(forward *f, uint32_t node, const ad_rule *r) {
-    const ad_value *together = r->nout > 1 ? tangent_slot(f, node) : NULL;
+static ad_status keep_refusals(ad_forward *f, uint32_t node, const ad_rule *r) {
+    const ad_value *together = r->nout > 1 ? ad_tangent_slot(f, node) : NULL;
     if (!together) return refuse(f, node, r->refusal);
     parts *p = together->ptr;
     p->refused = r->refused;
@@ -279,8 +272,8 @@ static ad_status keep_refusals(forward *f, uint32_t node, const ad_rule *r) {
 }
 
 /* An OUT takes its part of its parent's. */
-static ad_status push_part(forward *f, uint32_t node, const tape_entry *e) {
-    const ad_value *together = tangent_slot(f, e->a);
+static ad_status push_part(ad_forward *f, uint32_t node, const tape_entry *e) {
+    const ad_value *together = ad_tangent_slot(f, e->a);
     const parts *p = together ? together->ptr : NULL;
     if (p && (p->refused >> e->b & 1)) return refuse(f, node, p->refusal);
     if (!p || p->v[e->b].head == AD_ABSENT_HEAD) return AD_OK;
@@ -301,7 +294,7 @@ static void linear_rule(ad_rule *r) {
 }
 
 /* What stands still moves nothing, whatever the operands are. */
-static bool all_zero(const forward *f, const ad_rule *r) {
+static bool all_zero(const ad_forward *f, const ad_rule *r) {
     if (f->record) return false;
     for (int i = 0; i < r->n; i++)
         if (r->need[i] && !ad_value_is_zero(r->tan[i])) return false;
@@ -312,15 +305,54 @@ static void zero_results(ad_rule *r) {
     for (int k = 0; k < r->nout; k++) ad_rule_give(r, k, ad_rule_zeros(r, &r->out_type[k]));
 }
 
-static void run_rule(const forward *f, ad_rule *r) {
-    void (*rule)(ad_rule *) = r->row->jvp ? r->row->jvp : linear_rule;
+static void row_rule(ad_rule *r) {
+    if (r->row->jvp) r->row->jvp(r);
+    else linear_rule(r);
+}
+
+/* The tangents of infinite elements by themselves: a rule is linear in its tangents. */
+static void split_rule(ad_rule *r) {
+    size_t n = (size_t)r->n, bytes = n * (2 * sizeof(ad_value) + sizeof(bool));
+    const ad_value *all = r->tan;
+    const bool *need = r->need;
+    ad_value *rest = ad_mem_get(r->ctx, bytes), *wild = rest + n;
+    if (!rest) {
+        r->status = ad_failed(r->ctx);
+        return;
+    }
+    bool any = false, *is_wild = (bool *)(wild + n);
+    for (size_t i = 0; i < n; i++) {
+        rest[i] = wild[i] = all[i];
+        is_wild[i] = need[i] && !ad_is_finite(r->in[i]);
+        if (!is_wild[i]) continue;
+        any = true;
+        ad_value finite = ad_rule_op1(r, AD_OPID_isfinite, r->in[i]), zero = ad_number(0);
+        rest[i] = ad_rule_op(r, AD_OP_WHERE, 3, (const ad_value[]){finite, all[i], zero}, NULL);
+        wild[i] = ad_rule_op(r, AD_OP_WHERE, 3, (const ad_value[]){finite, zero, all[i]}, NULL);
+    }
+    r->tan = rest;
+    row_rule(r);
+    if (any) {
+        r->tan = wild;
+        r->need = is_wild;
+        r->both = true;
+        row_rule(r);
+        r->both = false;
+    }
+    r->tan = all;
+    r->need = need;
+    ad_mem_put(r->ctx, rest, bytes);
+}
+
+static void run_rule(const ad_forward *f, ad_rule *r) {
+    void (*rule)(ad_rule *) = f->s->both ? split_rule : row_rule;
     if (all_zero(f, r)) zero_results(r);
     else if (f->s->lines) ad_lines_rule(r, f->s->lines, rule, r->n, &r->tan, r->need, r->nout);
     else rule(r);
 }
 
 /* Its tangents in the types of its results: shares and counts are in double precision. */
-static ad_status fit_results(forward *f, const tape_entry *e, ad_rule *r, ad_status st) {
+static ad_status fit_results(ad_forward *f, const tape_entry *e, ad_rule *r, ad_status st) {
     for (int k = 0; k < r->nout; k++) {
         if (!r->given[k]) continue;
         ad_value v = r->dout[k];
@@ -332,7 +364,7 @@ static ad_status fit_results(forward *f, const tape_entry *e, ad_rule *r, ad_sta
     return st;
 }
 
-static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
+static ad_status push_row(ad_forward *f, uint32_t node, const tape_entry *e) {
     const ad_payload *p = e->payload;
     ad_frame frame;
     ad_status st = ad_frame_open(f->ctx, node, f->record, &frame);
@@ -342,7 +374,7 @@ static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
     ad_value *tan = ad_mem_get(f->ctx, bytes);
     if (!tan) r->status = ad_failed(f->ctx);
     for (int i = 0; tan && i < p->nin; i++) {
-        const ad_value *t = tangent_slot(f, p->in[i]);
+        const ad_value *t = ad_tangent_slot(f, p->in[i]);
         frame.need[i] = t != NULL;
         tan[i] = t ? *t : ad_number(0);
     }
@@ -354,7 +386,7 @@ static ad_status push_row(forward *f, uint32_t node, const tape_entry *e) {
         ad_fail_nodiff(r, e->src);
     else if (r->status == AD_OK && r->row->vjp) run_rule(f, r);
     st = fit_results(f, e, r, ad_frame_finish(&frame));
-    if (st == AD_OK) st = keep_results(f, node, p->nout, r->given, r->dout);
+    if (st == AD_OK) st = ad_keep_tangents(f, node, p->nout, r->given, r->dout);
     if (st == AD_OK && r->refused) st = keep_refusals(f, node, r);
     if (tan) ad_mem_put(f->ctx, tan, bytes);
     ad_frame_close(&frame);
@@ -366,13 +398,13 @@ static ad_value each_line(ad_value v) {
     return v;
 }
 
-static void tangent_type(const forward *f, const ad_payload *p, int i, ad_type *out) {
+static void tangent_type(const ad_forward *f, const ad_payload *p, int i, ad_type *out) {
     ad_payload_type(p, i, out);
     if (f->s->lines) *out = ad_lines_type(f->s->lines, out);
 }
 
 /* A small part of a tensor by itself: a view would keep the whole from being written in place. */
-static ad_status without_base(forward *f, ad_value *v) {
+static ad_status without_base(ad_forward *f, ad_value *v) {
     const ad_tensor *t = v->kind == AD_TENSOR ? v->tensor : NULL;
     if (!t || !t->base || 4 * t->size > t->base->size) return AD_OK;
     ad_tensor *own = ad_tensor_copy(f->ctx, t);
@@ -382,8 +414,8 @@ static ad_status without_base(forward *f, ad_value *v) {
     return AD_OK;
 }
 
-static ad_status push_index(forward *f, uint32_t node, const tape_entry *e) {
-    const ad_value *t = tangent_slot(f, e->payload->in[0]);
+static ad_status push_index(ad_forward *f, uint32_t node, const tape_entry *e) {
+    const ad_value *t = ad_tangent_slot(f, e->payload->in[0]);
     ad_index_plan *plan;
     ad_value v;
     if (!t) return AD_OK;
@@ -395,7 +427,7 @@ static ad_status push_index(forward *f, uint32_t node, const tape_entry *e) {
 }
 
 /* What is written, in the shape of the places. */
-static ad_status written(forward *f, const tape_entry *e, const ad_value *v, ad_value *out) {
+static ad_status written(ad_forward *f, const tape_entry *e, const ad_value *v, ad_value *out) {
     ad_type places;
     *out = v ? ad_retain(f->ctx, *v) : ad_number(0);
     if (!v || !f->s->lines) return AD_OK;
@@ -404,7 +436,7 @@ static ad_status written(forward *f, const tape_entry *e, const ad_value *v, ad_
 }
 
 /* `*x` gives its array to the next version, and remembers what is written over. */
-static ad_status give_away(forward *f, ad_value *x, const ad_index_plan *plan, uint32_t node, ad_value *y) {
+static ad_status give_away(ad_forward *f, ad_value *x, const ad_index_plan *plan, uint32_t node, ad_value *y) {
     older *o = ad_mem_get(f->ctx, sizeof *o);
     if (!o) return ad_failed(f->ctx);
     o->newer = node;
@@ -431,7 +463,7 @@ static ad_status give_away(forward *f, ad_value *x, const ad_index_plan *plan, u
 }
 
 /* The tangent to write into: the one that was written before, or a copy of it if it is shared. */
-static ad_status next_version(forward *f, const tape_entry *e, uint32_t node, const ad_index_plan *plan,
+static ad_status next_version(ad_forward *f, const tape_entry *e, uint32_t node, const ad_index_plan *plan,
                               ad_value *x, ad_value *y) {
     ad_type type;
     if (!x) {
@@ -444,9 +476,9 @@ static ad_status next_version(forward *f, const tape_entry *e, uint32_t node, co
     return AD_OK;
 }
 
-static ad_status push_put(forward *f, uint32_t node, const tape_entry *e) {
-    const ad_value *v = tangent_slot(f, e->payload->in[1]);
-    ad_value *x = tangent_slot(f, e->payload->in[0]), y, part;
+static ad_status push_put(ad_forward *f, uint32_t node, const tape_entry *e) {
+    const ad_value *v = ad_tangent_slot(f, e->payload->in[1]);
+    ad_value *x = ad_tangent_slot(f, e->payload->in[0]), y, part;
     ad_index_plan *plan;
     if (!x && !v) return AD_OK;
     ad_status st = written(f, e, v, &part);
@@ -460,8 +492,8 @@ static ad_status push_put(forward *f, uint32_t node, const tape_entry *e) {
     return st == AD_OK ? set_tangent(f, node, y) : st;
 }
 
-static ad_status push_spread(forward *f, uint32_t node, const tape_entry *e) {
-    const ad_value *t = tangent_slot(f, e->payload->in[0]);
+static ad_status push_spread(ad_forward *f, uint32_t node, const tape_entry *e) {
+    const ad_value *t = ad_tangent_slot(f, e->payload->in[0]);
     ad_type type;
     ad_value v;
     if (!t) return AD_OK;
@@ -474,208 +506,19 @@ static ad_status push_spread(forward *f, uint32_t node, const tape_entry *e) {
     return st == AD_OK ? set_tangent(f, node, v) : st;
 }
 
-/* ---- through callbacks: the transpose of the transpose -------------------------------------- */
-
-/* The pullback is linear in its cotangent u: its own pullback, asked at the tangents, is the
- * pushforward. `tan` has AD_ABSENT_HEAD where an input has none. */
-static ad_status transpose_twice(forward *f, const tape_entry *e, const ad_value *tan, const ad_value *u,
-                                 ad_value *out, bool *given) {
-    const ad_payload *p = e->payload;
-    ad_ctx *ctx = f->ctx;
-    size_t bytes = (size_t)p->nin * sizeof(ad_value);
-    ad_value *din = ad_mem_get(ctx, 3 * bytes), *seed = din + p->nin;
-    if (!din) return ad_failed(ctx);
-    for (int i = 0; i < p->nin; i++) din[i] = ad_number(0);
-    bool was = ad_set_recording(ctx, true);
-    ad_value *in = p->callback->inputs ? seed + p->nin : NULL;
-    for (int i = 0; in && i < p->nin; i++) in[i] = ad_saved_value(e, i, true);
-    ad_status st = p->callback->pull(ctx, p->user, in, u, din, true);
-    int n = 0;
-    for (int i = 0; st == AD_OK && i < p->nin; i++) {
-        ad_type type;
-        ad_payload_type(p, i, &type);
-        st = ad_conform(ctx, e->src, din[i], &type, &din[i]);
-        if (st != AD_OK || tan[i].head == AD_ABSENT_HEAD || !din[i].node) continue;
-        ad_value swap = din[n];
-        din[n] = din[i];
-        din[i] = swap;
-        seed[n++] = tan[i];
-    }
-    ad_set_recording(ctx, f->record);
-    if (st == AD_OK && n) {
-        st = ad_vjp(ctx, n, din, seed, p->nout, u, 0, e->src, out);
-        for (int k = 0; k < p->nout; k++) given[k] = st == AD_OK;
-    }
-    for (int i = 0; i < p->nin; i++) ad_release(ctx, din[i]);
-    ad_set_recording(ctx, was);
-    ad_mem_put(ctx, din, 3 * bytes);
-    return st;
-}
-
-/* The host knows the way forward. Inputs without a tangent have zeros. */
-static ad_status push_known(forward *f, const tape_entry *e, const ad_value *tan, ad_value *out,
-                            bool *given) {
-    const ad_payload *p = e->payload;
-    ad_ctx *ctx = f->ctx;
-    size_t bytes = 2 * (size_t)p->nin * sizeof(ad_value);
-    ad_value *in = ad_mem_get(ctx, bytes), *full = in + p->nin;
-    if (!in) return ad_failed(ctx);
-    ad_status st = AD_OK;
-    int made = 0;
-    for (; made < p->nin && st == AD_OK; made++) {
-        ad_type type;
-        ad_payload_type(p, made, &type);
-        in[made] = ad_saved_value(e, made, f->record);
-        if (tan[made].head != AD_ABSENT_HEAD) full[made] = ad_retain(ctx, tan[made]);
-        else st = ad_zeros_of(ctx, &type, &full[made]);
-    }
-    if (st != AD_OK) made--;
-    for (int k = 0; k < p->nout; k++) out[k] = ad_number(0);
-    if (st == AD_OK) st = p->callback->push(ctx, p->user, in, full, out, f->record);
-    for (int k = 0; k < p->nout; k++) {
-        given[k] = st == AD_OK;
-        if (given[k]) continue;
-        ad_release(ctx, out[k]);
-        out[k] = ad_number(0);
-    }
-    for (int i = 0; i < made; i++) ad_release(ctx, full[i]);
-    ad_mem_put(ctx, in, bytes);
-    return st;
-}
-
-/* A leaf of zeros for each result, and the pullback asked twice. */
-static ad_status push_transposed(forward *f, const tape_entry *e, const ad_value *tan, ad_value *out,
-                                 bool *given) {
-    const ad_payload *p = e->payload;
-    size_t bytes = (size_t)p->nout * sizeof(ad_value);
-    ad_value *u = ad_mem_get(f->ctx, bytes);
-    if (!u) return ad_failed(f->ctx);
-    ad_status st = AD_OK;
-    int made = 0;
-    for (; made < p->nout && st == AD_OK; made++) {
-        ad_type type;
-        ad_value zero;
-        ad_payload_type(p, p->nin + made, &type);
-        st = ad_zeros_of(f->ctx, &type, &zero);
-        if (st == AD_OK) st = ad_leaf(f->ctx, zero, 0, e->src, &u[made]);
-        ad_release(f->ctx, zero);
-    }
-    if (st != AD_OK) made--;
-    if (st == AD_OK) st = transpose_twice(f, e, tan, u, out, given);
-    for (int k = 0; k < made; k++) ad_release(f->ctx, u[k]);
-    ad_mem_put(f->ctx, u, bytes);
-    return st;
-}
-
-/* One tangent an input → one a result, of its type, where given. */
-static ad_status push_through(forward *f, const tape_entry *e, const ad_value *tan, ad_value *out,
-                              bool *given) {
-    const ad_payload *p = e->payload;
-    memset(given, 0, p->nout * sizeof *given);
-    ad_status st = p->callback->push ? push_known(f, e, tan, out, given)
-                                     : push_transposed(f, e, tan, out, given);
-    for (int k = 0; k < p->nout; k++) {
-        if (!given[k]) continue;
-        ad_type type;
-        ad_value v = out[k];
-        out[k] = ad_number(0);
-        ad_payload_type(p, p->nin + k, &type);
-        if (st == AD_OK) st = fit_line(f, e->src, v, &type, &out[k]);
-        else ad_release(f->ctx, v);
-        given[k] = st == AD_OK;
-    }
-    return st;
-}
-
-/* The callback knows one line; those of result k are joined. `line` has room for all results of all
- * lines, given[k] tells whether any line has it. */
-static ad_status push_lines(forward *f, const tape_entry *e, const ad_value *tan, ad_value *line, bool *given,
-                            ad_value *out) {
-    const ad_payload *p = e->payload;
-    size_t bytes = (size_t)(p->nin + f->s->lines) * sizeof(ad_value);
-    ad_value *one = ad_mem_get(f->ctx, bytes), *column = one + p->nin;
-    if (!one) return ad_failed(f->ctx);
-    ad_status st = AD_OK;
-    int64_t made = 0;
-    for (; made < f->s->lines && st == AD_OK; made++) {
-        for (int i = 0; i < p->nin; i++) {
-            one[i].head = AD_ABSENT_HEAD;
-            if (tan[i].head == AD_ABSENT_HEAD || st != AD_OK) continue;
-            st = ad_line_of(f->ctx, e->src, tan[i], made, &one[i]);
-            if (st != AD_OK) one[i].head = AD_ABSENT_HEAD;
-        }
-        for (int k = 0; k < p->nout; k++) line[made * p->nout + k] = ad_number(0);
-        if (st == AD_OK) st = push_through(f, e, one, line + made * p->nout, given);
-        for (int k = 0; k < p->nout; k++)
-            if (st == AD_OK && !given[k]) {
-                ad_type type;
-                ad_payload_type(p, p->nin + k, &type);
-                st = ad_zeros_of(f->ctx, &type, &line[made * p->nout + k]);
-            }
-        for (int i = 0; i < p->nin; i++)
-            if (one[i].head != AD_ABSENT_HEAD) ad_release(f->ctx, one[i]);
-    }
-    for (int k = 0; k < p->nout; k++) {
-        for (int64_t j = 0; j < made; j++) column[j] = line[j * p->nout + k];
-        given[k] = false;
-        if (st == AD_OK) st = ad_lines_join(f->ctx, e->src, made, column, &out[k]);
-        given[k] = st == AD_OK;
-    }
-    for (int64_t j = 0; j < made * p->nout; j++) ad_release(f->ctx, line[j]);
-    ad_mem_put(f->ctx, one, bytes);
-    return st;
-}
-
 /* ---- looking for what is not finite --------------------------------------------------------- */
 
-/* What happens inside an entry is watched apart: `inside` gets the blame. */
-static ad_blame *watch_inside(const forward *f, ad_blame *inside) {
-    ad_blame *outer = f->ctx->watch;
-    *inside = (ad_blame){0};
-    if (f->s->watched) f->ctx->watch = inside;
-    return outer;
-}
+static const ad_value *tangent_to_watch(void *user, uint32_t node) { return ad_tangent_slot(user, node); }
 
-static void keep_blame(const forward *f, uint32_t node, const ad_blame *inside, ad_blame *outer) {
-    f->ctx->watch = outer;
-    if (f->s->watched && inside->op) ad_watch_note(f->s, node, inside);
-}
-
-static const ad_value *tangent_to_watch(void *user, uint32_t node) { return tangent_slot(user, node); }
-
-static void watch(forward *f, int ny, const uint32_t *y) {
+static void watch(ad_forward *f, int ny, const uint32_t *y) {
     if (f->s->watched && !f->ctx->watch->op) ad_watch_tangents(f->s, ny, y, tangent_to_watch, f);
 }
 
 /* ---- the walk ----------------------------------------------------------------------------- */
 
-static ad_status push_custom(forward *f, uint32_t node, const tape_entry *e) {
-    const ad_payload *p = e->payload;
-    size_t lines = (size_t)f->s->lines, nout = p->nout;
-    size_t bytes = (p->nin + nout + lines * nout) * sizeof(ad_value) + nout * sizeof(bool);
-    ad_value *tan = ad_mem_get(f->ctx, bytes);
-    if (!tan) return ad_failed(f->ctx);
-    ad_value *out = tan + p->nin, *line = out + nout;
-    bool *given = (bool *)(line + lines * nout);
-    for (int i = 0; i < p->nin; i++) {
-        const ad_value *t = tangent_slot(f, p->in[i]);
-        tan[i] = t ? *t : (ad_value){.head = AD_ABSENT_HEAD};
-    }
-    ad_blame inside, *outer = watch_inside(f, &inside);
-    ad_status st = lines ? push_lines(f, e, tan, line, given, out) : push_through(f, e, tan, out, given);
-    keep_blame(f, node, &inside, outer);
-    for (int k = 0; k < p->nout && lines && st == AD_OK; k++) out[k].flags = 0;
-    if (st == AD_OK) st = keep_results(f, node, p->nout, given, out);
-    else
-        for (int k = 0; k < p->nout; k++)
-            if (given[k]) ad_release(f->ctx, out[k]);
-    ad_mem_put(f->ctx, tan, bytes);
-    return st;
-}
+static ad_status push_entry(ad_forward *f, uint32_t node);
 
-static ad_status push_entry(forward *f, uint32_t node);
-
-static ad_status push_segment(forward *f, const ad_segment *seg, const ad_page *p, uint32_t from,
+static ad_status push_segment(ad_forward *f, const ad_segment *seg, const ad_page *p, uint32_t from,
                               uint32_t end) {
     ad_status st = ad_poll(f->ctx);
     for (uint32_t i = from; i < end && st == AD_OK; i++) {
@@ -688,7 +531,7 @@ static ad_status push_segment(forward *f, const ad_segment *seg, const ad_page *
 }
 
 /* What was recorded since the mark, up to now: pushing may record more. */
-static ad_status push_stretch(forward *f, ad_mark mark) {
+static ad_status push_stretch(ad_forward *f, ad_mark mark) {
     ad_mark end = ad_tape_mark(f->ctx);
     ad_status st = ad_sweep_stretch(f->s, mark);
     for (ad_segment *g = ad_first_since(f->ctx->tape, mark); g && st == AD_OK; g = g->next) {
@@ -700,14 +543,14 @@ static ad_status push_stretch(forward *f, ad_mark mark) {
 }
 
 /* What unrolled results have for tangents is looked at while they are there. */
-static void watch_results(forward *f, uint32_t node, int n, const ad_value *out, ad_status st) {
-    ad_blame inside, *outer = watch_inside(f, &inside);
+static void watch_results(ad_forward *f, uint32_t node, int n, const ad_value *out, ad_status st) {
+    ad_blame inside, *outer = ad_watch_inside(f->s, &inside);
     for (int k = 0; k < n && f->s->watched && st == AD_OK; k++) watch(f, 1, &out[k].node);
-    keep_blame(f, node, &inside, outer);
+    ad_watch_keep(f->s, node, &inside, outer);
 }
 
 /* A derivative on the way: unrolled, and the tangents pushed through what that recorded. */
-static ad_status push_gradient(forward *f, uint32_t node, const tape_entry *e) {
+static ad_status push_gradient(ad_forward *f, uint32_t node, const tape_entry *e) {
     ad_ctx *ctx = f->ctx;
     ad_mark mark = ad_tape_mark(ctx);
     int n = e->payload->nout;
@@ -723,12 +566,12 @@ static ad_status push_gradient(forward *f, uint32_t node, const tape_entry *e) {
     st = push_stretch(f, mark);
     watch_results(f, node, n, out, st);
     for (int k = 0; k < n; k++) {
-        const ad_value *t = out[k].node ? tangent_slot(f, out[k].node) : NULL;
+        const ad_value *t = out[k].node ? ad_tangent_slot(f, out[k].node) : NULL;
         given[k] = t != NULL;
         if (t) tan[k] = ad_retain(ctx, *t);
         ad_release(ctx, out[k]);
     }
-    if (st == AD_OK) st = keep_results(f, node, n, given, tan);
+    if (st == AD_OK) st = ad_keep_tangents(f, node, n, given, tan);
     else
         for (int k = 0; k < n; k++)
             if (given[k]) ad_release(ctx, tan[k]);
@@ -736,12 +579,12 @@ static ad_status push_gradient(forward *f, uint32_t node, const tape_entry *e) {
     return st;
 }
 
-static ad_status push_entry(forward *f, uint32_t node) {
+static ad_status push_entry(ad_forward *f, uint32_t node) {
     const tape_entry *e = ad_at(f->ctx->tape, node);
     if (e->op == E_CUT) return AD_OK;
     if (e->op == E_OUT) return push_part(f, node, e);
     if (e->op == E_LEAF) {
-        const ad_value *t = tangent_slot(f, e->a);
+        const ad_value *t = ad_tangent_slot(f, e->a);
         return t ? set_tangent(f, node, ad_retain(f->ctx, *t)) : AD_OK;
     }
     if (!(e->flags & F_PAYLOAD)) return push_scalar(f, node, e);
@@ -751,12 +594,12 @@ static ad_status push_entry(forward *f, uint32_t node) {
     case E_SPREAD: return push_spread(f, node, e);
     case E_GRAD:
     case E_JVP: return push_gradient(f, node, e);
-    case E_CUSTOM: return push_custom(f, node, e);
+    case E_CUSTOM: return ad_push_custom(f, node, e);
     default: return e->payload->prog ? push_prog(f, node, e) : push_row(f, node, e);
     }
 }
 
-static ad_status set_seeds(forward *f, const ad_value *tangent) {
+static ad_status set_seeds(ad_forward *f, const ad_value *tangent) {
     for (int i = 0; i < f->s->nwrt; i++) {
         if (!f->s->wrt[i]) continue;
         ad_value v = f->record ? ad_retain(f->ctx, tangent[i]) : ad_stop(f->ctx, tangent[i]);
@@ -766,9 +609,8 @@ static ad_status set_seeds(forward *f, const ad_value *tangent) {
     return AD_OK;
 }
 
-ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const uint32_t *y,
-                           ad_value *out) {
-    forward f = {.s = s, .ctx = s->ctx, .record = s->record};
+static ad_status sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const uint32_t *y, ad_value *out) {
+    ad_forward f = {.s = s, .ctx = s->ctx, .record = s->record};
     const ad_tape *t = s->ctx->tape;
     ad_mark mark = ad_tape_mark(s->ctx);
     bool was = ad_set_recording(s->ctx, s->record);
@@ -779,7 +621,7 @@ ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const u
         st = push_segment(&f, seg, p, 0, seg->used);
     }
     for (int i = 0; i < ny; i++) {
-        const ad_value *v = st == AD_OK ? tangent_slot(&f, y[i]) : NULL;
+        const ad_value *v = st == AD_OK ? ad_tangent_slot(&f, y[i]) : NULL;
         out[i].head = AD_ABSENT_HEAD;
         if (st == AD_OK) st = f.failed;
         if (st == AD_OK && f.refusal) st = ad_fail(s->ctx, AD_ERR_DEGENERATE, -1, "%s", f.refusal);
@@ -792,4 +634,20 @@ ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const u
     ad_sweep_forget(s, mark);
     ad_set_recording(s->ctx, was);
     return st;
+}
+
+static bool all_finite(int n, const ad_value *v) {
+    for (int i = 0; i < n; i++)
+        if (v[i].head != AD_ABSENT_HEAD && !ad_is_finite(v[i])) return false;
+    return true;
+}
+
+ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const uint32_t *y,
+                           ad_value *out) {
+    ad_status st = sweep_forward(s, tangent, ny, y, out);
+    if (st != AD_OK || s->record || s->both || all_finite(ny, out)) return st;
+    for (int i = 0; i < ny; i++)
+        if (out[i].head != AD_ABSENT_HEAD) ad_release(s->ctx, out[i]);
+    s->both = true;
+    return sweep_forward(s, tangent, ny, y, out);
 }

@@ -28,7 +28,7 @@ typedef struct ad_node {
 typedef struct ad_fuse ad_fuse;
 
 typedef struct ad_derived {
-    bool forward;
+    bool forward, both;
     uint64_t mask;
     ad_op falsified; /* by a test, with this factor */
     double factor;

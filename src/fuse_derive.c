@@ -105,6 +105,7 @@ typedef struct derivation {
     int32_t *map;   /* node of p → node of q */
     int32_t *slope; /* node of p → its adjoint or tangent in q, or -1 */
     bool *active;   /* node of p depends on what is asked for */
+    bool both;      /* ad_sweep.both */
 } derivation;
 
 static bool falsified(const derivation *d, ad_op op) { return d->ctx->sabotage == op && op; }
@@ -159,6 +160,18 @@ static ad_prog *close_derivation(derivation *d, ad_status s) {
     return NULL;
 }
 
+/* The slope of operand `of` meets a partial. */
+static int32_t meet(derivation *d, int32_t of, int32_t slope, int32_t partial) {
+    ad_prog *q = d->q;
+    double x;
+    int32_t y = strong_product(q, slope, partial);
+    if (!d->both || constant_of(q, partial, &x)) return y;
+    int32_t zero = ad_prog_number(q, 0), moves = emit2(q, AD_OP_NE, partial, zero);
+    int32_t finite = emit2(q, AD_OP_OR, emit1(q, AD_OPID_isfinite, slope), emit1(q, AD_OPID_isfinite, of));
+    int32_t in[] = {emit2(q, AD_OP_OR, moves, finite), y, zero};
+    return simplified(q, AD_OP_WHERE, 3, in);
+}
+
 /* Where an exact zero of a strong product stood against inf or nan, the product is a constant 0 at every
  * order; an infinite slope of the second operand cannot reach through a zero either. */
 static int32_t of_strong_product(derivation *d, const ad_node *x, int k, int32_t slope) {
@@ -167,16 +180,16 @@ static int32_t of_strong_product(derivation *d, const ad_node *x, int k, int32_t
     int32_t finite = emit1(q, AD_OPID_isfinite, b);
     if (k == 1) finite = emit2(q, AD_OP_AND, finite, emit1(q, AD_OPID_isfinite, slope));
     int32_t in[] = {emit2(q, AD_OP_OR, emit2(q, AD_OP_NE, a, zero), finite),
-                    strong_product(q, slope, k == 0 ? b : a), zero};
+                    meet(d, k == 0 ? a : b, slope, k == 0 ? b : a), zero};
     return simplified(q, AD_OP_WHERE, 3, in);
 }
 
 /* The slope is divided before it meets the quotient: y / b may underflow where slope · y / b does not, as
  * in the higher derivatives of 1 / (1 + exp(-x)). */
 static int32_t of_quotient(derivation *d, const ad_node *x, int node, int k, int32_t slope) {
-    int32_t b = d->map[x->in[1]], one = ad_prog_number(d->q, 1), in[] = {one, b};
-    int32_t share = strong_product(d->q, slope, simplified(d->q, AD_OP_DIV, 2, in));
-    return k == 0 ? share : strong_product(d->q, share, negative(d->q, d->map[node]));
+    int32_t b = d->map[x->in[1]], of = d->map[x->in[k]], one = ad_prog_number(d->q, 1), in[] = {one, b};
+    int32_t share = meet(d, of, slope, simplified(d->q, AD_OP_DIV, 2, in));
+    return k == 0 ? share : meet(d, of, share, negative(d->q, d->map[node]));
 }
 
 /* What operand k contributes: `slope` is the adjoint of the result or the tangent of the operand. */
@@ -198,7 +211,7 @@ static int32_t contribution(derivation *d, int node, int k, int32_t slope) {
                        : emit2(d->q, AD_OP_MUL, partial, ad_prog_number(d->q, d->ctx->sabotage_factor));
     }
     if (ad_rows[x->op].info.flags & AD_ROW_SELECT) return strong_product(d->q, partial, slope);
-    return strong_product(d->q, slope, partial);
+    return meet(d, d->map[x->in[k]], slope, partial);
 }
 
 static void accumulate(derivation *d, int node, int32_t more) {
@@ -211,23 +224,23 @@ static int32_t slope_or_zero(const derivation *d, int node) {
 
 /* ---- kept programs ------------------------------------------------------------------------ */
 
-static ad_prog *find(const ad_ctx *ctx, const ad_prog *p, bool forward, uint64_t mask) {
+static ad_prog *find(const ad_ctx *ctx, const ad_prog *p, bool forward, bool both, uint64_t mask) {
     for (ad_derived *d = p->cache; d; d = d->next)
-        if (d->forward == forward && d->mask == mask && d->falsified == ctx->sabotage &&
+        if (d->forward == forward && d->both == both && d->mask == mask && d->falsified == ctx->sabotage &&
             (!ctx->sabotage || d->factor == ctx->sabotage_factor))
             return d->prog;
     return NULL;
 }
 
 /* The cache owns the program; everybody else borrows it. */
-static ad_prog *keep(ad_ctx *ctx, ad_prog *p, bool forward, uint64_t mask, ad_prog *made) {
+static ad_prog *keep(ad_ctx *ctx, ad_prog *p, bool forward, bool both, uint64_t mask, ad_prog *made) {
     if (!made) return NULL;
     ad_derived *d = ad_mem_get(ctx, sizeof *d);
     if (!d) {
         ad_prog_release(ctx, made);
         return NULL;
     }
-    *d = (ad_derived){forward, mask, ctx->sabotage, ctx->sabotage_factor, made, p->cache};
+    *d = (ad_derived){forward, both, mask, ctx->sabotage, ctx->sabotage_factor, made, p->cache};
     p->cache = d;
     return made;
 }
@@ -281,8 +294,8 @@ static unsigned reads_of(const ad_prog *p, const ad_prog *back) {
 
 ad_prog *ad_prog_pullback(ad_ctx *ctx, ad_prog *p, uint64_t wanted) {
     if (AD_LIKELY(ad_prog_remembers(ctx, p, wanted))) return p->last.pullback;
-    ad_prog *q = find(ctx, p, false, wanted);
-    if (!q) q = keep(ctx, p, false, wanted, make_pullback(ctx, p, wanted));
+    ad_prog *q = find(ctx, p, false, false, wanted);
+    if (!q) q = keep(ctx, p, false, false, wanted, make_pullback(ctx, p, wanted));
     if (q && ctx->sabotage == AD_OP_NONE) {
         p->last.wanted = wanted;
         p->last.pullback = q;
@@ -312,11 +325,12 @@ static void sweep_forward(derivation *d, uint64_t given) {
     }
 }
 
-static ad_prog *make_pushforward(ad_ctx *ctx, ad_prog *p, uint64_t given) {
+static ad_prog *make_pushforward(ad_ctx *ctx, ad_prog *p, uint64_t given, bool both) {
     derivation d;
     int32_t result[2 * AD_MAX_OPERANDS];
     ad_status s = open_derivation(&d, ctx, p, p->inputs + __builtin_popcountll(given), given);
     if (s != AD_OK) return close_derivation(&d, s);
+    d.both = both;
     sweep_forward(&d, given);
     for (int r = 0; r < p->results; r++) result[r] = slope_or_zero(&d, p->result[r]);
     s = ad_prog_finish_all(d.q, p->results, result, NULL);
@@ -324,7 +338,7 @@ static ad_prog *make_pushforward(ad_ctx *ctx, ad_prog *p, uint64_t given) {
     return close_derivation(&d, s);
 }
 
-ad_prog *ad_prog_pushforward(ad_ctx *ctx, ad_prog *p, uint64_t given) {
-    ad_prog *q = find(ctx, p, true, given);
-    return q ? q : keep(ctx, p, true, given, make_pushforward(ctx, p, given));
+ad_prog *ad_prog_pushforward(ad_ctx *ctx, ad_prog *p, uint64_t given, bool both) {
+    ad_prog *q = find(ctx, p, true, both, given);
+    return q ? q : keep(ctx, p, true, both, given, make_pushforward(ctx, p, given, both));
 }

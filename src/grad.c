@@ -14,6 +14,7 @@ typedef struct request {
     size_t bytes;
     int ny, n;
     int64_t lines; /* ad_sweep.lines */
+    bool both;     /* ad_sweep.both */
     uint32_t *y, *wrt;
     ad_value *seed, *result;
 } request;
@@ -24,6 +25,7 @@ static ad_status request_open(ad_ctx *ctx, int ny, int n, request *q) {
     q->ny = ny;
     q->n = n;
     q->lines = 0;
+    q->both = false;
     q->seed = ad_mem_get(ctx, q->bytes);
     if (!q->seed) return ad_failed(ctx);
     q->result = q->seed + all;
@@ -94,6 +96,7 @@ static ad_status record_entry(ad_ctx *ctx, unsigned op, uint32_t src, const requ
         p->ny = (uint16_t)ny;
         p->nwrt = (uint16_t)(op == E_GRAD ? n : nseed);
         p->lines = (uint8_t)q->lines;
+        p->both = q->both;
     }
     return ad_record(ctx, op, src, p, nout, out);
 }
@@ -188,9 +191,11 @@ static ad_status jvp_sweep(ad_ctx *ctx, request *q, const ad_value *tangent, boo
     s->linked = false;
     s->nwrt = q->n;
     s->wrt = q->wrt;
+    s->both = q->both;
     if (q->lines) ad_sweep_set_lines(s, q->lines);
     st = ad_sweep_trace(s, q->ny, q->y, true);
     if (st == AD_OK) st = ad_sweep_forward(s, tangent, q->ny, q->y, q->result);
+    q->both = s->both;
     *open = s->open;
     ad_sweep_end(s);
     return st;
@@ -253,6 +258,7 @@ ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
     int first_seed = grad ? p->ny : p->ny + p->nwrt, first_wrt = grad ? 2 * p->ny : p->ny;
     int seeds = grad ? p->ny : p->nwrt;
     q.lines = p->lines;
+    q.both = p->both;
     memcpy(q.y, p->in, p->ny * sizeof *q.y);
     memcpy(q.wrt, p->in + first_wrt, p->nwrt * sizeof *q.wrt);
     for (int i = 0; i < seeds; i++) q.seed[i] = ad_saved_value(e, first_seed + i, true);
@@ -442,6 +448,7 @@ static ad_status sweep_lines(const job *b, ad_sweep *s, request *q, int64_t firs
     ad_status st = unit_lines(b->ctx, b->rows ? b->y : b->wrt[0], first, k, &seed);
     if (st != AD_OK) return st;
     ad_sweep_set_lines(s, k);
+    s->both = false;
     st = b->rows ? ad_sweep_reverse(s, 1, q->y, &seed) : ad_sweep_forward(s, &seed, 1, q->y, q->result);
     ad_release(b->ctx, seed);
     return st;

@@ -112,9 +112,10 @@ ad_status ad_lines_operand(ad_ctx *ctx, const tape_entry *e, ad_value t, ad_valu
 
 /* ---- numbers -------------------------------------------------------------------------------- */
 
-static void products(const ad_tensor *g, double partial, double *to) {
+static void products(const ad_tensor *g, double partial, bool both, double *to) {
     const double *x = g->data;
-    for (int64_t i = 0; i < g->size; i++) to[i] = x[i] == 0 ? 0 : x[i] * partial;
+    bool closed = both && partial == 0;
+    for (int64_t i = 0; i < g->size; i++) to[i] = x[i] == 0 || closed ? 0 : x[i] * partial;
 }
 
 /* Where an exact 0 of a strong product stands, what meets inf or nan is a constant 0. */
@@ -128,24 +129,27 @@ static void passed_products(const tape_entry *e, int k, double a, double b, doub
 }
 
 /* y / b may underflow where g · y / b does not. */
-static void quotients(const ad_tensor *g, double b, double y, double *to) {
+static void quotients(const ad_tensor *g, double b, double y, bool both, double *to) {
     const double *x = g->data;
+    bool closed = both && (y == 0 || 1 / b == 0);
     for (int64_t i = 0; i < g->size; i++) {
         double share = x[i] == 0 ? 0 : x[i] * (1 / b);
-        to[i] = share == 0 ? 0 : -(share * y);
+        to[i] = share == 0 || closed ? 0 : -(share * y);
     }
 }
 
-static ad_status plain_product(ad_ctx *ctx, const tape_entry *e, int k, ad_value g, ad_value *out) {
+static ad_status plain_product(const ad_sweep *s, const tape_entry *e, int k, ad_value g, ad_value *out) {
+    ad_ctx *ctx = s->ctx;
     double a = ad_node_value(ctx->tape, e->a).num, b = ad_node_value(ctx->tape, e->b).num;
+    bool both = s->both && !isfinite(k ? b : a);
     ad_tensor *own = ad_tensor_contiguous(ctx, g.tensor);
     ad_tensor *y = own ? ad_tensor_new(ctx, AD_F64, 1, own->dims) : NULL;
     if (y) {
         double partial = ad_entry_partial(ctx, e, k, a, b);
-        if (e->op == AD_OP_DIV && k == 1 && !ctx->sabotage) quotients(own, b, e->num, y->data);
+        if (e->op == AD_OP_DIV && k == 1 && !ctx->sabotage) quotients(own, b, e->num, both, y->data);
         else if (e->op == AD_OPID_mulz || ad_rows[e->op].info.flags & AD_ROW_SELECT)
             passed_products(e, k, a, b, partial, own, y->data);
-        else products(own, partial, y->data);
+        else products(own, partial, both, y->data);
         *out = ad_wrap(y);
     }
     if (own) ad_tensor_release(ctx, own);
@@ -154,8 +158,8 @@ static ad_status plain_product(ad_ctx *ctx, const tape_entry *e, int k, ad_value
 
 ad_status ad_lines_product(ad_sweep *s, const tape_entry *e, int k, uint32_t node, ad_value g,
                            ad_value *out) {
-    if (!s->record) return plain_product(s->ctx, e, k, g, out);
-    ad_status st = ad_recorded_product(s->ctx, e, k, node, g, out);
+    if (!s->record) return plain_product(s, e, k, g, out);
+    ad_status st = ad_recorded_product(s->ctx, e, k, node, g, s->both, out);
     if (st != AD_OK || out->kind == AD_TENSOR) return st;
     return call_shape(s->ctx, AD_OPID_expand, e->src, out, 1, &s->lines); /* a 0 for each */
 }

@@ -46,6 +46,7 @@ typedef struct ad_rule {
     ad_status status; /* sticky: after a failure the helpers below do nothing */
     int n, nout;
     int64_t lines; /* cotangents or tangents at once, see AD_LINES; 0: one */
+    bool both;     /* jvp: exact zeros of partials are strong, too, in ad_rule_mulz (ad_sweep.both) */
     const ad_value *in;
     const ad_value *out;
     const ad_type *in_type;
@@ -157,7 +158,7 @@ ad_prog *ad_prog_of_row(ad_ctx *ctx, ad_op op);
  * the broadcast shape, with strong zeros. Made once for each mask; borrowed. */
 ad_prog *ad_prog_pullback(ad_ctx *ctx, ad_prog *p, uint64_t wanted);
 /* n inputs, then one tangent for each bit of `given` → the tangent of the result. */
-ad_prog *ad_prog_pushforward(ad_ctx *ctx, ad_prog *p, uint64_t given);
+ad_prog *ad_prog_pushforward(ad_ctx *ctx, ad_prog *p, uint64_t given, bool both);
 /* True if the result needs the value of input k (a pullback that does not read an input may be given
  * a number in its place). */
 bool ad_prog_reads(const ad_prog *p, int k);

@@ -255,7 +255,7 @@ static ad_status back_products(ad_sweep *s, const tape_entry *e, uint32_t node, 
         if (!ad_needed(s, x)) continue;
         ad_value d;
         ad_status st = s->lines ? ad_lines_product(s, e, k, node, g, &d)
-                                : ad_recorded_product(s->ctx, e, k, node, g, &d);
+                                : ad_recorded_product(s->ctx, e, k, node, g, false, &d);
         if (st == AD_OK) st = give(s, x, e->src, d);
         if (st != AD_OK) return st;
     }

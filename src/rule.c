@@ -193,7 +193,12 @@ ad_value ad_rule_op2(ad_rule *r, ad_op op, ad_value a, ad_value b) {
 }
 
 ad_value ad_rule_mulz(ad_rule *r, ad_value adj, ad_value partial) {
-    return ad_rule_op2(r, AD_OPID_mulz, adj, partial);
+    ad_value y = ad_rule_op2(r, AD_OPID_mulz, adj, partial);
+    if (!r->both) return y;
+    ad_value counts = ad_rule_op2(r, AD_OP_OR, ad_rule_op2(r, AD_OP_NE, partial, ad_number(0)),
+                                  ad_rule_op1(r, AD_OPID_isfinite, adj));
+    ad_value in[3] = {counts, y, ad_number(0)};
+    return ad_rule_op(r, AD_OP_WHERE, 3, in, NULL);
 }
 
 static ad_value to_shape(ad_rule *r, ad_op op, ad_value v, const ad_type *type) {
@@ -301,42 +306,42 @@ static ad_term record_constant(ad_builder *b, double x) {
     return (ad_term){.v = ad_number(x)};
 }
 
-/* `adj` is a number, or has an element a line. */
-static ad_status strong_product(ad_ctx *ctx, uint32_t src, ad_value adj, ad_value partial,
-                                ad_value *out) {
-    ad_value in[2] = {adj, partial};
-    *out = ad_number(0);
-    if (adj.kind == AD_TENSOR) return ad_apply(ctx, AD_OPID_mulz, src, 2, in, NULL, out);
-    if (adj.num == 0 && !isfinite(partial.num)) return AD_OK;
-    return ad_apply2(ctx, adj.num == 0 ? AD_OPID_mulz : AD_OP_MUL, src, adj, partial, out);
-}
-
-/* The constant 0 that a strong product had at a = 0 does not meet an infinite slope either. */
-static ad_status finite_lines(ad_ctx *ctx, const tape_entry *e, int k, ad_value a, ad_value *adj) {
-    ad_value mask, in[3] = {ad_number(0), *adj, ad_number(0)};
-    if (e->op != AD_OPID_mulz || k != 1 || a.num != 0) {
-        *adj = ad_retain(ctx, *adj);
-        return AD_OK;
-    }
-    ad_status st = ad_apply(ctx, AD_OPID_isfinite, e->src, 1, adj, NULL, &mask);
+/* Lines with 0 in place of inf and nan; the caller's. */
+static ad_status finite_lines(ad_ctx *ctx, uint32_t src, ad_value adj, ad_value *out) {
+    ad_value in[3] = {ad_number(0), adj, ad_number(0)};
+    ad_status st = ad_apply(ctx, AD_OPID_isfinite, src, 1, &adj, NULL, &in[0]);
     if (st != AD_OK) return st;
-    in[0] = mask;
-    st = ad_apply(ctx, AD_OP_WHERE, e->src, 3, in, NULL, adj);
+    ad_value mask = in[0];
+    st = ad_apply(ctx, AD_OP_WHERE, src, 3, in, NULL, out);
     ad_release(ctx, mask);
     return st;
 }
 
-static ad_status product_of_lines(ad_ctx *ctx, const tape_entry *e, int k, ad_value a, ad_value adj,
-                                  ad_value partial, ad_value *out) {
-    ad_status st = finite_lines(ctx, e, k, a, &adj);
+static ad_status product_of_lines(ad_ctx *ctx, uint32_t src, ad_value adj, ad_value partial, bool finite,
+                                  ad_value *out) {
+    ad_value in[2] = {adj, partial};
+    if (!finite) return ad_apply(ctx, AD_OPID_mulz, src, 2, in, NULL, out);
+    ad_status st = finite_lines(ctx, src, adj, &in[0]);
     if (st != AD_OK) return st;
-    st = strong_product(ctx, e->src, adj, partial, out);
-    ad_release(ctx, adj);
+    st = ad_apply(ctx, AD_OPID_mulz, src, 2, in, NULL, out);
+    ad_release(ctx, in[0]);
     return st;
 }
 
+/* `adj` is a number, or has an element a line. `both`: an exact 0 of the partial is strong against inf and nan
+ * as well. */
+static ad_status strong_product(ad_ctx *ctx, uint32_t src, ad_value adj, ad_value partial, bool both,
+                                ad_value *out) {
+    bool closed = both && partial.num == 0;
+    *out = ad_number(0);
+    if (adj.kind == AD_TENSOR) return product_of_lines(ctx, src, adj, partial, closed, out);
+    if (adj.num == 0 && !isfinite(partial.num)) return AD_OK;
+    if (closed && !isfinite(adj.num)) return AD_OK;
+    return ad_apply2(ctx, adj.num == 0 ? AD_OPID_mulz : AD_OP_MUL, src, adj, partial, out);
+}
+
 static ad_status general_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t node, ad_value adj,
-                                 ad_value *out) {
+                                 bool both, ad_value *out) {
     recorder r = {.base = {.emit = record_emit, .constant = record_constant}, .ctx = ctx, .src = e->src};
     *out = ad_number(0);
     if (!ad_rows[e->op].partial) return AD_OK;
@@ -347,20 +352,20 @@ static ad_status general_product(ad_ctx *ctx, const tape_entry *e, int k, uint32
     bool lines = adj.kind == AD_TENSOR;
     bool passed_over =
         ad_passed_over(e->op, k, in[0].v.num, in[1].v.num, partial.v.num, lines ? 0 : adj.num);
-    if (st == AD_OK && !passed_over)
-        st = lines ? product_of_lines(ctx, e, k, in[0].v, adj, partial.v, out)
-                   : strong_product(ctx, e->src, adj, partial.v, out);
+    /* The constant 0 that a strong product had at a = 0 does not meet an infinite slope either. */
+    both = both || (e->op == AD_OPID_mulz && k == 1);
+    if (st == AD_OK && !passed_over) st = strong_product(ctx, e->src, adj, partial.v, both, out);
     for (int i = 0; i < r.count; i++) ad_release(ctx, r.made[i]);
     return st;
 }
 
 /* adj / b, and for k = 1 what that gives times −y. */
 static ad_status quotient_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t node, ad_value adj,
-                                  ad_value *out) {
+                                  bool both, ad_value *out) {
     ad_value part, share;
     ad_status st = ad_apply2(ctx, AD_OP_DIV, e->src, ad_number(1), ad_node_value(ctx->tape, e->b), &part);
     if (st != AD_OK) return st;
-    st = strong_product(ctx, e->src, adj, part, &share);
+    st = strong_product(ctx, e->src, adj, part, both, &share);
     ad_release(ctx, part);
     if (st != AD_OK || k == 0) {
         *out = share;
@@ -368,7 +373,7 @@ static ad_status quotient_product(ad_ctx *ctx, const tape_entry *e, int k, uint3
     }
     st = ad_apply1(ctx, AD_OP_NEG, e->src, ad_node_value(ctx->tape, node), &part);
     if (st == AD_OK) {
-        st = strong_product(ctx, e->src, share, part, out);
+        st = strong_product(ctx, e->src, share, part, both, out);
         ad_release(ctx, part);
     }
     ad_release(ctx, share);
@@ -376,7 +381,8 @@ static ad_status quotient_product(ad_ctx *ctx, const tape_entry *e, int k, uint3
 }
 
 ad_status ad_recorded_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t node, ad_value adj,
-                              ad_value *out) {
+                              bool both, ad_value *out) {
+    both = both && !isfinite(ad_node_value(ctx->tape, k ? e->b : e->a).num);
     switch (e->op) {
     case AD_OP_ADD: *out = ad_retain(ctx, adj); return AD_OK;
     case AD_OP_SUB:
@@ -387,9 +393,9 @@ ad_status ad_recorded_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t 
     case AD_OP_WHERE:
         *out = (k == 1) == !!(e->flags & F_OLD) ? ad_retain(ctx, adj) : ad_number(0);
         return AD_OK;
-    case AD_OP_DIV: return quotient_product(ctx, e, k, node, adj, out);
+    case AD_OP_DIV: return quotient_product(ctx, e, k, node, adj, both, out);
     case AD_OP_MUL:
-        return strong_product(ctx, e->src, adj, ad_node_value(ctx->tape, k ? e->a : e->b), out);
-    default: return general_product(ctx, e, k, node, adj, out);
+        return strong_product(ctx, e->src, adj, ad_node_value(ctx->tape, k ? e->a : e->b), both, out);
+    default: return general_product(ctx, e, k, node, adj, both, out);
     }
 }

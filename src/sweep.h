@@ -37,6 +37,10 @@ struct ad_sweep {
     bool loaded;          /* an entry with a payload is behind y */
     bool watched;         /* plain, and each entry is looked at behind its turn */
     ad_note *notes;       /* of a watched forward sweep */
+    /* Forward: a partial that is exactly 0 is strong too, where an infinite value has an infinite tangent: what
+     * comes behind stands still there, as in 1 / (1 + exp(1000)). Only looked at where a tangent came out
+     * that is not finite. */
+    bool both;
     bool linked;          /* pass through the link of a parameter's leaf */
     int64_t lines;        /* of a Jacobian at once (lines.h); 0: one */
     int nwrt;
@@ -113,9 +117,9 @@ ad_status ad_frame_finish(ad_frame *f);
 void ad_frame_close(ad_frame *f);
 /* A cotangent in the shape and dtype of the operand. Takes `v` over. */
 ad_status ad_conform(ad_ctx *ctx, uint32_t src, ad_value v, const ad_type *type, ad_value *out);
-/* adj · partial of a scalar entry, recorded, with strong zeros. */
+/* adj · partial of a scalar entry, recorded, with strong zeros; `both` as in the sweep. */
 ad_status ad_recorded_product(ad_ctx *ctx, const tape_entry *e, int k, uint32_t node, ad_value adj,
-                              ad_value *out);
+                              bool both, ad_value *out);
 ad_value ad_node_value(const ad_tape *t, uint32_t node);
 /* The partial of a scalar entry in operand k; a falsified one where a test asked for it. */
 double ad_entry_partial(const ad_ctx *ctx, const tape_entry *e, int k, double a, double b);
@@ -129,8 +133,10 @@ void ad_watch_entry(ad_sweep *s, uint32_t node);
  * function gives the tangent of an entry, or NULL. */
 typedef const ad_value *(*ad_tangent_function)(void *user, uint32_t node);
 void ad_watch_tangents(ad_sweep *s, int ny, const uint32_t *y, ad_tangent_function tangent, void *user);
-/* What was found inside an entry, for a walk that will pass it. Without memory it is forgotten. */
-void ad_watch_note(ad_sweep *s, uint32_t node, const ad_blame *found);
+/* What happens inside an entry is watched apart, and kept for a walk that will pass it (without memory it is
+ * forgotten): the first gives `outer` for the second. */
+ad_blame *ad_watch_inside(ad_sweep *s, ad_blame *inside);
+void ad_watch_keep(ad_sweep *s, uint32_t node, const ad_blame *inside, ad_blame *outer);
 void ad_watch_forget(ad_sweep *s);
 /* Sweeps a recorded derivative plainly, for the functions above. */
 ad_status ad_sweep_again(ad_ctx *ctx, const tape_entry *e);

@@ -59,6 +59,7 @@ typedef struct ad_payload {
     uint16_t ny, nwrt;   /* E_GRAD: in = y, seeds, wrt; E_JVP: in = y, wrt, tangents */
     bool linked;         /* ad_sweep.linked */
     uint8_t lines;       /* ad_sweep.lines: the seeds (or tangents) and results are as many */
+    bool both;           /* ad_sweep.both */
     size_t weight;       /* bytes, with the storage that it saves */
     ad_prog *prog;
     ad_index_plan *plan;

@@ -89,7 +89,7 @@ ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out) {
     }
     s->record = s->wide = record;
     s->lines = 0;
-    s->own = s->open = s->linked = s->loaded = false;
+    s->own = s->open = s->linked = s->loaded = s->both = false;
     s->watched = ctx->watch && !record;
     s->notes = NULL;
     s->nwrt = 0;

@@ -285,7 +285,7 @@ Test(fuse, strong_zeros_in_what_where_does_not_take) {
             cr_expect_eq(derivative(p, order, 0), 0);
             cr_expect_eq(derivative(p, order, -1), 0);
         }
-        ad_prog *forward = ad_prog_pushforward(ctx, p, 1);
+        ad_prog *forward = ad_prog_pushforward(ctx, p, 1, false);
         ad_value y;
         OK(ad_prog_run(ctx, forward, (const ad_value[]){ad_number(0), ad_number(1)}, &y));
         cr_expect_eq(y.num, 0);
@@ -307,7 +307,7 @@ Test(fuse, pullback_and_pushforward_are_transposed) {
     const int64_t row[] = {41};
     ad_value x = ramp(AD_F64, 2, grid, -100), w = ramp(AD_F64, 1, row, 1), u = ramp(AD_F64, 2, grid, -3);
     ad_value v = ramp(AD_F64, 2, grid, 5), dw = ramp(AD_F64, 1, row, -4), jv, back[2];
-    OK(ad_prog_run(ctx, ad_prog_pushforward(ctx, p, 3), (const ad_value[]){x, w, ad_number(1), v, dw}, &jv));
+    OK(ad_prog_run(ctx, ad_prog_pushforward(ctx, p, 3, false), (const ad_value[]){x, w, ad_number(1), v, dw}, &jv));
     OK(ad_prog_run(ctx, ad_prog_pullback(ctx, p, 3), (const ad_value[]){x, w, ad_number(1), u}, back));
     double left = 0, right = 0, scale = 0;
     for (int64_t i = 0; i < 37 * 41; i++) {
