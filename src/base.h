@@ -25,6 +25,7 @@ struct ad_ctx {
     ad_random_state random;
     ad_op sabotage; /* row whose derivative tests falsify, or AD_OP_NONE */
     double sabotage_factor;
+    bool degenerate; /* a recorded forward sweep went through equal eigenvalues or singular values */
     ad_blame *watch; /* where sweeps note the first adjoint that is not finite, or NULL */
     ad_error error;
 };

@@ -249,6 +249,56 @@ static ad_status unroll_absent(ad_ctx *ctx, const ad_payload *p, int n, ad_value
     return st;
 }
 
+/* Σ ⟨tangent, gradient⟩, recorded: what a jvp of one number is as well. */
+static ad_status by_gradient(ad_ctx *ctx, const tape_entry *e, request *q, ad_value *out) {
+    const ad_payload *p = e->payload;
+    bool open;
+    q->seed[0] = ad_number(1);
+    ad_status st = vjp_sweep(ctx, q, true, false, false, &open);
+    ad_value sum = ad_number(0);
+    for (int i = 0; st == AD_OK && i < q->n; i++) {
+        ad_value pair[2] = {ad_saved_value(e, p->ny + p->nwrt + i, true), q->result[i]}, share;
+        if (pair[1].head == AD_ABSENT_HEAD) continue;
+        st = ad_apply(ctx, AD_OPID_mulz, e->src, 2, pair, NULL, &share);
+        ad_type number = {.dtype = AD_F64};
+        if (st == AD_OK) st = ad_conform(ctx, e->src, share, &number, &share);
+        if (st != AD_OK) break;
+        ad_value more;
+        st = ad_apply2(ctx, AD_OP_ADD, e->src, sum, share, &more);
+        ad_release(ctx, sum);
+        ad_release(ctx, share);
+        sum = st == AD_OK ? more : ad_number(0);
+    }
+    for (int i = 0; i < q->n; i++)
+        if (q->result[i].head != AD_ABSENT_HEAD) ad_release(ctx, q->result[i]);
+    if (st == AD_OK) *out = sum;
+    else ad_release(ctx, sum);
+    return st;
+}
+
+static bool is_of_one_number(const ad_payload *p) {
+    ad_type type;
+    ad_payload_type(p, 0, &type);
+    return p->ny == 1 && !p->lines && type.rank == 0;
+}
+
+/* Forward. Vectors of equal eigenvalues have no derivative, but the way back does not need them. */
+static ad_status unroll_forward(ad_ctx *ctx, const tape_entry *e, request *q) {
+    bool open, before = ctx->degenerate;
+    ad_mark mark = ad_tape_mark(ctx);
+    ctx->degenerate = false;
+    ad_status st = jvp_sweep(ctx, q, q->seed, true, false, &open);
+    bool again = ctx->degenerate && is_of_one_number(e->payload);
+    ctx->degenerate = before;
+    if (st != AD_OK || !again) return st;
+    if (q->result[0].head != AD_ABSENT_HEAD) ad_release(ctx, q->result[0]);
+    ad_rewind_unheld(ctx, mark);
+    ad_value sum;
+    st = by_gradient(ctx, e, q, &sum);
+    if (st == AD_OK) q->result[0] = sum;
+    return st;
+}
+
 ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
     const ad_payload *p = e->payload;
     request q;
@@ -263,7 +313,7 @@ ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
     memcpy(q.wrt, p->in + first_wrt, p->nwrt * sizeof *q.wrt);
     for (int i = 0; i < seeds; i++) q.seed[i] = ad_saved_value(e, first_seed + i, true);
     st = grad ? vjp_sweep(ctx, &q, true, false, false, &open)
-              : jvp_sweep(ctx, &q, q.seed, true, false, &open);
+              : unroll_forward(ctx, e, &q);
     if (st == AD_OK) st = unroll_absent(ctx, p, p->nout, q.result);
     if (st == AD_OK) memcpy(out, q.result, p->nout * sizeof *out);
     ad_set_recording(ctx, was);

@@ -283,6 +283,10 @@ AD_SHAPE(ad_shape_spectral);
 AD_RUN(ad_run_spectral);
 AD_RULE(ad_vjp_spectral);
 AD_RULE(ad_jvp_spectral);
+AD_SHAPE(ad_shape_singular);
+AD_RUN(ad_run_singular);
+AD_RULE(ad_vjp_singular);
+AD_RULE(ad_jvp_singular);
 
 /* rows_einsum.c */
 AD_SHAPE(ad_shape_einsum);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* rows_spectral.c - qr, svd, eigh, eigvals on the last two axes, batch by batch, in f64.
+/* rows_spectral.c - svd, eigh, eigvals on the last two axes, batch by batch, in f64.
  *
  * Values (eigenvalues, singular values) always have derivatives: V diag(g) Vᵀ. Single vectors of
  * equal values are not determined, so a cotangent on one of them, or a question for its tangent, is
@@ -7,7 +7,7 @@
  * all the same: the row `spectral`. */
 #include "kernel_linalg.h"
 #include "kernel_matmul.h"
-#include "rows.h"
+#include "rows_spectral.h"
 
 #include <float.h>
 #include <math.h>
@@ -15,15 +15,14 @@
 
 /* ---- shapes ------------------------------------------------------------------------------- */
 
-static ad_status need_matrix(const ad_call *c, const ad_type *in) {
+ad_status ad_need_matrix(const ad_call *c, const ad_type *in) {
     char text[AD_SHAPE_TEXT];
     if (in->rank >= 2) return AD_OK;
     return ad_fail(c->ctx, AD_ERR_SHAPE, 0, "`%s` takes matrices, got %s", c->row->info.name,
                    ad_type_text(in, text));
 }
 
-/* The operand's type with other sizes of the last axes; cols < 0: one axis only. */
-static ad_type with_last(const ad_type *in, int64_t rows, int64_t cols) {
+ad_type ad_with_last(const ad_type *in, int64_t rows, int64_t cols) {
     ad_type t = *in;
     t.asked = 0;
     t.dtype = (uint8_t)ad_float_dtype(1, in);
@@ -33,25 +32,17 @@ static ad_type with_last(const ad_type *in, int64_t rows, int64_t cols) {
     return t;
 }
 
-static int64_t smaller(const ad_type *in) {
+int64_t ad_smaller_side(const ad_type *in) {
     int64_t m = in->dims[in->rank - 2], n = in->dims[in->rank - 1];
     return m < n ? m : n;
 }
 
-AD_SHAPE(ad_shape_qr) {
-    ad_status s = need_matrix(c, in);
-    if (s) return s;
-    out[0] = with_last(in, in->dims[in->rank - 2], smaller(in));
-    out[1] = with_last(in, smaller(in), in->dims[in->rank - 1]);
-    return AD_OK;
-}
-
 AD_SHAPE(ad_shape_svd) {
-    ad_status s = need_matrix(c, in);
+    ad_status s = ad_need_matrix(c, in);
     if (s) return s;
-    out[0] = with_last(in, in->dims[in->rank - 2], smaller(in));
-    out[1] = with_last(in, smaller(in), -1);
-    out[2] = with_last(in, smaller(in), in->dims[in->rank - 1]);
+    out[0] = ad_with_last(in, in->dims[in->rank - 2], ad_smaller_side(in));
+    out[1] = ad_with_last(in, ad_smaller_side(in), -1);
+    out[2] = ad_with_last(in, ad_smaller_side(in), in->dims[in->rank - 1]);
     return AD_OK;
 }
 
@@ -59,7 +50,7 @@ AD_SHAPE(ad_shape_eigh) {
     ad_type square;
     ad_status s = ad_shape_square(c, in, &square);
     if (s) return s;
-    out[0] = with_last(in, in->dims[in->rank - 1], -1);
+    out[0] = ad_with_last(in, in->dims[in->rank - 1], -1);
     out[1] = square;
     return AD_OK;
 }
@@ -67,7 +58,7 @@ AD_SHAPE(ad_shape_eigh) {
 AD_SHAPE(ad_shape_eigvals) {
     ad_type square;
     ad_status s = ad_shape_square(c, in, &square);
-    if (s == AD_OK) *out = with_last(in, in->dims[in->rank - 1], -1);
+    if (s == AD_OK) *out = ad_with_last(in, in->dims[in->rank - 1], -1);
     return s;
 }
 
@@ -75,24 +66,13 @@ AD_SHAPE(ad_shape_eigvecs) { return ad_shape_square(c, in, out); }
 
 /* ---- values ------------------------------------------------------------------------------- */
 
-/* A batch: the operand in f64, up to three results in f64, handed out in the operand's dtype. */
-typedef struct spread {
-    ad_tensor *a, *y[3];
-    int64_t m, n, k, count;
-    int results;
-} spread;
-
-static double *part(const spread *b, int i, int64_t at, int64_t each) {
-    return (double *)b->y[i]->data + at * each;
-}
-
-static void spread_end(ad_ctx *ctx, spread *b) {
+void ad_spread_end(ad_ctx *ctx, ad_spread *b) {
     ad_tensor_release(ctx, b->a);
     for (int i = 0; i < b->results; i++) ad_tensor_release(ctx, b->y[i]);
 }
 
-static ad_status spread_begin(const ad_call *c, const ad_type *type, int results, spread *b) {
-    *b = (spread){.a = ad_tensor_as(c->ctx, c->in[0], AD_F64), .results = results, .count = 1};
+ad_status ad_spread_begin(const ad_call *c, const ad_type *type, int results, ad_spread *b) {
+    *b = (ad_spread){.a = ad_tensor_as(c->ctx, c->in[0], AD_F64), .results = results, .count = 1};
     bool ok = b->a != NULL;
     for (int i = 0; i < results; i++) {
         ad_type wide = type[i];
@@ -101,7 +81,7 @@ static ad_status spread_begin(const ad_call *c, const ad_type *type, int results
         ok = ok && b->y[i] != NULL;
     }
     if (!ok) {
-        spread_end(c->ctx, b);
+        ad_spread_end(c->ctx, b);
         return ad_failed(c->ctx);
     }
     int rank = b->a->rank;
@@ -112,8 +92,7 @@ static ad_status spread_begin(const ad_call *c, const ad_type *type, int results
     return AD_OK;
 }
 
-/* Results from `first` on, `given` of them. */
-static ad_status spread_give(const ad_call *c, spread *b, ad_status s, const ad_type *type,
+ad_status ad_spread_give(const ad_call *c, ad_spread *b, ad_status s, const ad_type *type,
                              int first, int given, ad_value *out) {
     int done = 0;
     for (; s == AD_OK && done < given; done++) {
@@ -123,64 +102,42 @@ static ad_status spread_give(const ad_call *c, spread *b, ad_status s, const ad_
     }
     if (s)
         while (done-- > 0) ad_release(c->ctx, out[done]);
-    spread_end(c->ctx, b);
+    ad_spread_end(c->ctx, b);
     return s;
 }
 
-static const double *matrix_at(const spread *b, int64_t i) {
-    return (const double *)b->a->data + i * b->m * b->n;
-}
-
-AD_RUN(ad_run_qr) {
-    spread b;
-    ad_status s = spread_begin(c, type, 2, &b);
-    if (s) return s;
-    for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
-        s = ad_qr(c->ctx, b.m, b.n, matrix_at(&b, i), part(&b, 0, i, b.m * b.k),
-                  part(&b, 1, i, b.k * b.n));
-        if (s == AD_OK) s = ad_poll(c->ctx);
-    }
-    return spread_give(c, &b, s, type, 0, 2, out);
-}
-
 AD_RUN(ad_run_svd) {
-    spread b;
-    ad_status s = spread_begin(c, type, 3, &b);
+    ad_spread b;
+    ad_status s = ad_spread_begin(c, type, 3, &b);
     if (s) return s;
     for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
-        s = ad_svd(c->ctx, b.m, b.n, matrix_at(&b, i), part(&b, 0, i, b.m * b.k),
-                   part(&b, 1, i, b.k), part(&b, 2, i, b.k * b.n));
+        s = ad_svd(c->ctx, b.m, b.n, ad_spread_matrix(&b, i), ad_spread_part(&b, 0, i, b.m * b.k),
+                   ad_spread_part(&b, 1, i, b.k), ad_spread_part(&b, 2, i, b.k * b.n));
         if (s == AD_OK) s = ad_poll(c->ctx);
     }
-    return spread_give(c, &b, s, type, 0, 3, out);
+    return ad_spread_give(c, &b, s, type, 0, 3, out);
 }
 
 /* Both results of eigh; first and given choose what is handed out. */
 static ad_status run_eigh(const ad_call *c, const ad_type *type, int first, int given,
                           ad_value *out) {
-    ad_type in = ad_type_of(c->in[0]), both[2] = {with_last(&in, in.dims[in.rank - 1], -1), in};
-    spread b;
-    ad_status s = spread_begin(c, both, 2, &b);
+    ad_type in = ad_type_of(c->in[0]), both[2] = {ad_with_last(&in, in.dims[in.rank - 1], -1), in};
+    ad_spread b;
+    ad_status s = ad_spread_begin(c, both, 2, &b);
     if (s) return s;
     for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
-        s = ad_check_symmetric(c->ctx, b.n, matrix_at(&b, i));
+        s = ad_check_symmetric(c->ctx, b.n, ad_spread_matrix(&b, i));
         if (s == AD_OK)
-            s = ad_eigh(c->ctx, b.n, matrix_at(&b, i), part(&b, 0, i, b.n),
-                        part(&b, 1, i, b.n * b.n));
+            s = ad_eigh(c->ctx, b.n, ad_spread_matrix(&b, i), ad_spread_part(&b, 0, i, b.n),
+                        ad_spread_part(&b, 1, i, b.n * b.n));
         if (s == AD_OK) s = ad_poll(c->ctx);
     }
-    return spread_give(c, &b, s, type, first, given, out);
+    return ad_spread_give(c, &b, s, type, first, given, out);
 }
 
 AD_RUN(ad_run_eigh) { return run_eigh(c, type, 0, 2, out); }
 AD_RUN(ad_run_eigvals) { return run_eigh(c, type, 0, 1, out); }
 AD_RUN(ad_run_eigvecs) { return run_eigh(c, type, 1, 1, out); }
-
-/* ---- words for the rules ------------------------------------------------------------------ */
-
-static ad_value mm(ad_rule *r, ad_value a, ad_value b) { return ad_rule_matmul(r, a, b, 0); }
-static ad_value add(ad_rule *r, ad_value a, ad_value b) { return ad_rule_op2(r, AD_OP_ADD, a, b); }
-static ad_value sub(ad_rule *r, ad_value a, ad_value b) { return ad_rule_op2(r, AD_OP_SUB, a, b); }
 
 /* w [.., n] along rows (every row is w) or columns of [.., n, m]. */
 static ad_value along(ad_rule *r, ad_value w, int64_t other, bool rows) {
@@ -221,11 +178,6 @@ static ad_value on_diagonal(ad_rule *r, ad_value w) {
     double n = (double)t.dims[t.rank - 1];
     ad_arg args[AD_MAX_ARGS] = {ad_num(0.0), ad_num(n), ad_num(n)};
     return ad_rule_op(r, AD_OPID_diag_put, 1, &w, args);
-}
-
-static ad_value lower(ad_rule *r, ad_value x, double k) {
-    ad_arg args[AD_MAX_ARGS] = {ad_num(k)};
-    return ad_rule_op(r, AD_OPID_tril, 1, &x, args);
 }
 
 /* ---- equal values ------------------------------------------------------------------------- */
@@ -275,7 +227,7 @@ static ad_value gaps(ad_rule *r, ad_value x, ad_value mask, double close) {
     ad_type t = ad_type_of(x);
     if (r->status) return x;
     int64_t n = t.dims[t.rank - 1];
-    ad_value d = sub(r, along(r, x, n, true), along(r, x, n, false));
+    ad_value d = ad_rule_sub(r, along(r, x, n, true), along(r, x, n, false));
     d = ad_rule_where(r, mask, ad_number(1.0), d);
     ad_value f = ad_rule_op2(r, AD_OP_DIV, ad_number(1.0), d);
     return ad_rule_where(r, mask, ad_number(close), f);
@@ -329,7 +281,7 @@ static const char *const ZERO_S =
 /* ---- eigh --------------------------------------------------------------------------------- */
 
 static ad_value symmetric(ad_rule *r, ad_value x) {
-    return ad_rule_scale(r, add(r, x, ad_rule_T(r, x)), 0.5);
+    return ad_rule_scale(r, ad_rule_add(r, x, ad_rule_T(r, x)), 0.5);
 }
 
 static ad_value eigvecs(ad_rule *r) { return ad_rule_op1(r, AD_OPID_eigvecs, r->in[0]); }
@@ -356,7 +308,7 @@ static ad_tensor *splitting(ad_rule *r, const ad_tensor *close, int64_t *first) 
  * differs there by must be rounding: else the function is not symmetric in its equal
  * eigenvalues. */
 static void fill_slopes(ad_rule *r, const double *g, const double *dg, const int64_t *first,
-                        int64_t count, double *out) {
+                        int64_t count, const char *what, double *out) {
     double top = 0.0;
     for (int64_t k = 0; k < count; k++) top = fmax(top, fabs(g[k]));
     for (int64_t k = 0; k < count; k++) {
@@ -365,20 +317,26 @@ static void fill_slopes(ad_rule *r, const double *g, const double *dg, const int
         out[k] = alone ? 0.0 : 0.5 * (dg[i] - dg[i + 1]);
         if (fabs(g[k] - g[i]) > 1e-8 * top)
             ad_rule_fail(r, AD_ERR_DEGENERATE,
-                         "eigenvalues are equal (degenerate), and what is made of them is not "
-                         "symmetric in them, so it has no second derivative");
+                         "%s are equal (degenerate), and what is made of them is not "
+                         "symmetric in them, so it has no second derivative", what);
     }
 }
 
-/* How far g_i − g_j goes with w_i − w_j where two eigenvalues are equal: the limit of the
- * quotient of differences, by a forward sweep from the matrix to g. */
-static ad_status find_slopes(ad_rule *r, ad_value g, const ad_tensor *close, int64_t *first,
-                             ad_tensor **out) {
+/* A matrix by its values: `left` diag(values) `right`; constants. */
+typedef struct decomposed {
+    ad_value left, right;
+    const char *what;
+} decomposed;
+
+/* How far g_i − g_j goes with w_i − w_j where two values are equal: the limit of the quotient of
+ * differences, by a forward sweep from the matrix to g. */
+static ad_status find_slopes(ad_rule *r, const decomposed *d, ad_value g, const ad_tensor *close,
+                             int64_t *first, ad_tensor **out) {
     ad_tensor *u = splitting(r, close, first);
     if (u == NULL) return ad_failed(r->ctx);
     ad_tensor_retain(u);
-    ad_value v = eigvecs(r), move = ad_rule_own(r, ad_wrap(u)), dg = ad_number(0.0);
-    move = mm(r, scale_cols(r, v, move), ad_rule_T(r, v));
+    ad_value move = ad_rule_own(r, ad_wrap(u)), dg = ad_number(0.0);
+    move = ad_rule_mm(r, scale_cols(r, d->left, move), d->right);
     ad_status s = r->status;
     if (s == AD_OK && g.node != 0)
         s = ad_jvp(r->ctx, 1, &r->in[0], &move, 1, &g, 0, r->src, &dg);
@@ -389,7 +347,7 @@ static ad_status find_slopes(ad_rule *r, ad_value g, const ad_tensor *close, int
     else if (tg != NULL) td = ad_tensor_full(r->ctx, AD_F64, u->rank, u->dims, 0.0);
     ad_tensor *made = tg != NULL ? ad_tensor_full(r->ctx, AD_F64, u->rank, u->dims, 0.0) : NULL;
     if (made != NULL && td != NULL)
-        fill_slopes(r, tg->data, td->data, first, u->size, made->data);
+        fill_slopes(r, tg->data, td->data, first, u->size, d->what, made->data);
     ad_tensor_release(r->ctx, tg);
     ad_tensor_release(r->ctx, td);
     ad_tensor_release(r->ctx, u);
@@ -397,14 +355,14 @@ static ad_status find_slopes(ad_rule *r, ad_value g, const ad_tensor *close, int
     return s != AD_OK ? s : made != NULL ? r->status : ad_failed(r->ctx);
 }
 
-static ad_value slopes(ad_rule *r, ad_value w, ad_value g) {
+static ad_value slopes(ad_rule *r, const decomposed *d, ad_value w, ad_value g) {
     int64_t other;
     ad_tensor *close = r->status ? NULL : close_pairs(r, w, &other), *made = NULL;
     if (close == NULL) return g;
     size_t bytes = sizeof(int64_t) * (size_t)(close->size + 1);
     int64_t *first = ad_mem_get(r->ctx, bytes);
     bool was = ad_set_recording(r->ctx, false);
-    ad_status s = first != NULL ? find_slopes(r, g, close, first, &made) : ad_failed(r->ctx);
+    ad_status s = first != NULL ? find_slopes(r, d, g, close, first, &made) : ad_failed(r->ctx);
     ad_set_recording(r->ctx, was);
     if (first != NULL) ad_mem_put(r->ctx, first, bytes);
     ad_tensor_release(r->ctx, close);
@@ -416,19 +374,23 @@ static ad_value slopes(ad_rule *r, ad_value w, ad_value g) {
  * eigenvalues it is one row, which knows its limit there; V by itself has no derivative. */
 static ad_value of_values(ad_rule *r, ad_value w, const ad_value *known, ad_value g) {
     if (r->in[0].node != 0 && has_close(r, w)) {
-        ad_value in[3] = {r->in[0], g, slopes(r, w, g)};
+        ad_value a = r->in[0];
+        a.node = 0;
+        ad_value v = ad_rule_op1(r, AD_OPID_eigvecs, a);
+        decomposed d = {v, ad_rule_T(r, v), "eigenvalues"};
+        ad_value in[3] = {r->in[0], g, slopes(r, &d, w, g)};
         return ad_rule_op(r, AD_OPID_spectral, 3, in, NULL);
     }
     ad_value v = known != NULL ? *known : eigvecs(r);
-    return symmetric(r, mm(r, scale_cols(r, v, g), ad_rule_T(r, v)));
+    return symmetric(r, ad_rule_mm(r, scale_cols(r, v, g), ad_rule_T(r, v)));
 }
 
 /* sym(V (diag(gw) + F ∘ VᵀgV) Vᵀ), F_ij = 1 / (w_j − w_i) */
 static ad_value of_vectors(ad_rule *r, ad_value w, ad_value v, const ad_value *gw, ad_value gv) {
     ad_value vt = ad_rule_T(r, v), f = checked_gaps(r, w, w, &gv, 1, "eigenvalues");
     ad_value middle = ad_rule_mulz(r, ad_rule_matmul(r, vt, gv, AD_STRONG_B), f);
-    if (gw != NULL) middle = add(r, middle, on_diagonal(r, *gw));
-    return symmetric(r, mm(r, mm(r, v, middle), vt));
+    if (gw != NULL) middle = ad_rule_add(r, middle, on_diagonal(r, *gw));
+    return symmetric(r, ad_rule_mm(r, ad_rule_mm(r, v, middle), vt));
 }
 
 AD_RULE(ad_vjp_eigh) {
@@ -448,7 +410,7 @@ AD_RULE(ad_vjp_eigvecs) {
 
 /* M = Vᵀ dA V: dw = diag M, dV = V (F ∘ M) */
 static ad_value rotated(ad_rule *r, ad_value v) {
-    return mm(r, ad_rule_matmul(r, ad_rule_T(r, v), symmetric(r, r->tan[0]), AD_STRONG_B), v);
+    return ad_rule_mm(r, ad_rule_matmul(r, ad_rule_T(r, v), symmetric(r, r->tan[0]), AD_STRONG_B), v);
 }
 
 static void give_vectors(ad_rule *r, int k, ad_value w, ad_value v, ad_value m) {
@@ -460,13 +422,23 @@ static void give_vectors(ad_rule *r, int k, ad_value w, ad_value v, ad_value m) 
     ad_rule_give(r, k, ad_rule_matmul(r, v, ad_rule_mulz(r, m, f), AD_STRONG_B));
 }
 
+/* In a recorded sweep the vectors come in, which have no derivative at equal values: where only numbers are
+ * made of them the sweep can be replaced (ad_unroll). */
+static void note_equal(ad_rule *r, ad_value values) {
+    if (r->ctx->recording && r->in[0].node != 0 && has_close(r, values)) r->ctx->degenerate = true;
+}
+
 AD_RULE(ad_jvp_eigh) {
+    note_equal(r, r->out[0]);
     ad_value m = rotated(r, r->out[1]);
     ad_rule_give(r, 0, diagonal(r, m));
     give_vectors(r, 1, r->out[0], r->out[1], m);
 }
 
-AD_RULE(ad_jvp_eigvals) { ad_rule_give(r, 0, diagonal(r, rotated(r, eigvecs(r)))); }
+AD_RULE(ad_jvp_eigvals) {
+    note_equal(r, r->out[0]);
+    ad_rule_give(r, 0, diagonal(r, rotated(r, eigvecs(r))));
+}
 
 AD_RULE(ad_jvp_eigvecs) {
     ad_value w = ad_rule_op1(r, AD_OPID_eigvals, r->in[0]);
@@ -494,35 +466,35 @@ static ad_status rebuild(ad_ctx *ctx, int64_t n, const double *v, const double *
 
 AD_RUN(ad_run_spectral) {
     ad_type in = ad_type_of(c->in[0]);
-    ad_type each[3] = {with_last(&in, in.dims[in.rank - 1], -1), in, *type};
-    spread b;
+    ad_type each[3] = {ad_with_last(&in, in.dims[in.rank - 1], -1), in, *type};
+    ad_spread b;
     ad_tensor *g = ad_tensor_as(c->ctx, c->in[1], AD_F64);
-    ad_status s = g != NULL ? spread_begin(c, each, 3, &b) : ad_failed(c->ctx);
+    ad_status s = g != NULL ? ad_spread_begin(c, each, 3, &b) : ad_failed(c->ctx);
     if (s) {
         ad_tensor_release(c->ctx, g);
         return s;
     }
     for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
-        double *v = part(&b, 1, i, b.n * b.n);
-        s = ad_eigh(c->ctx, b.n, matrix_at(&b, i), part(&b, 0, i, b.n), v);
+        double *v = ad_spread_part(&b, 1, i, b.n * b.n);
+        s = ad_eigh(c->ctx, b.n, ad_spread_matrix(&b, i), ad_spread_part(&b, 0, i, b.n), v);
         const double *gi = (const double *)g->data + i * b.n;
-        if (s == AD_OK) s = rebuild(c->ctx, b.n, v, gi, part(&b, 2, i, b.n * b.n));
+        if (s == AD_OK) s = rebuild(c->ctx, b.n, v, gi, ad_spread_part(&b, 2, i, b.n * b.n));
     }
     ad_tensor_release(c->ctx, g);
-    return spread_give(c, &b, s, type, 2, 1, out);
+    return ad_spread_give(c, &b, s, type, 2, 1, out);
 }
 
 /* Φ; on the diagonal 0: there g moves by itself. */
 static ad_value quotients(ad_rule *r, ad_value w) {
-    int64_t other, n = r->in_type[0].dims[r->in_type[0].rank - 1];
+    int64_t other, n = r->in_type[1].dims[r->in_type[1].rank - 1];
     ad_tensor *close = r->status ? NULL : close_pairs(r, w, &other);
     if (close == NULL) return w;
     ad_value mask = ad_rule_own(r, ad_wrap(close)), g = r->in[1];
-    ad_value d = sub(r, along(r, g, n, true), along(r, g, n, false));
-    ad_value slope = add(r, along(r, r->in[2], n, true), along(r, r->in[2], n, false));
+    ad_value d = ad_rule_sub(r, along(r, g, n, true), along(r, g, n, false));
+    ad_value slope = ad_rule_add(r, along(r, r->in[2], n, true), along(r, r->in[2], n, false));
     ad_value f = ad_rule_where(r, mask, ad_rule_scale(r, slope, 0.5),
                                ad_rule_mulz(r, d, gaps(r, w, mask, 0.0)));
-    return sub(r, f, on_diagonal(r, diagonal(r, f)));
+    return ad_rule_sub(r, f, on_diagonal(r, diagonal(r, f)));
 }
 
 /* The matrix part for m, and M = Vᵀ sym(m) V for the rest. Where all eigenvalues differ, V may
@@ -539,9 +511,9 @@ static ad_value spectral_share(ad_rule *r, ad_value m, bool matrix, ad_value *tu
     }
     *v = ad_rule_op1(r, AD_OPID_eigvecs, a);
     ad_value vt = ad_rule_T(r, *v);
-    *turned_m = mm(r, ad_rule_matmul(r, vt, symmetric(r, m), AD_STRONG_B), *v);
+    *turned_m = ad_rule_mm(r, ad_rule_matmul(r, vt, symmetric(r, m), AD_STRONG_B), *v);
     if (!matrix || r->status) return m;
-    return mm(r, mm(r, *v, ad_rule_mulz(r, *turned_m, quotients(r, w))), vt);
+    return ad_rule_mm(r, ad_rule_mm(r, *v, ad_rule_mulz(r, *turned_m, quotients(r, w))), vt);
 }
 
 AD_RULE(ad_vjp_spectral) {
@@ -555,14 +527,14 @@ AD_RULE(ad_jvp_spectral) {
     ad_value m, v, t = r->need[0] ? r->tan[0] : ad_rule_zeros(r, &r->in_type[0]);
     ad_value share = spectral_share(r, t, r->need[0], &m, &v);
     if (r->need[0]) ad_rule_give(r, 0, share);
-    if (r->need[1]) ad_rule_give(r, 0, mm(r, scale_cols(r, v, r->tan[1]), ad_rule_T(r, v)));
+    if (r->need[1]) ad_rule_give(r, 0, ad_rule_mm(r, scale_cols(r, v, r->tan[1]), ad_rule_T(r, v)));
 }
 
 /* ---- svd ---------------------------------------------------------------------------------- */
 
 /* (I − U Uᵀ) x */
 static ad_value off_span(ad_rule *r, ad_value u, ad_value x) {
-    return sub(r, x, mm(r, u, mm(r, ad_rule_T(r, u), x)));
+    return ad_rule_sub(r, x, ad_rule_mm(r, u, ad_rule_mm(r, ad_rule_T(r, u), x)));
 }
 
 static ad_value inverse(ad_rule *r, ad_value s) {
@@ -580,7 +552,7 @@ static bool has_zero(ad_rule *r, ad_value s) {
 /* skew(Uᵀ gU) ∘ F with F_ij = 1 / (s_j² − s_i²) */
 static ad_value turned(ad_rule *r, ad_value u, ad_value g, ad_value f) {
     ad_value x = ad_rule_matmul(r, ad_rule_T(r, u), g, AD_STRONG_B);
-    return ad_rule_mulz(r, sub(r, x, ad_rule_T(r, x)), f);
+    return ad_rule_mulz(r, ad_rule_sub(r, x, ad_rule_T(r, x)), f);
 }
 
 /* With vectors: U [K_U S + S K_V + diag gS] Vᵀ + (I − UUᵀ) gU S⁻¹ Vᵀ + U S⁻¹ gVᵀ (I − VVᵀ). */
@@ -593,13 +565,13 @@ static void svd_vectors(ad_rule *r, ad_value u, ad_value s, ad_value v) {
         ad_rule_fail(r, AD_ERR_DEGENERATE, "%s", ZERO_S);
     ad_value f = checked_gaps(r, s, ad_rule_op2(r, AD_OP_MUL, s, s), g, 2, "singular values");
     ad_value middle =
-        add(r, scale_cols(r, turned(r, u, gu, f), s), scale_rows(r, s, turned(r, v, gv, f)));
-    if (r->has_adj[1]) middle = add(r, middle, on_diagonal(r, r->adj[1]));
-    ad_rule_give(r, 0, mm(r, mm(r, u, middle), vt));
-    if (m > n) ad_rule_give(r, 0, mm(r, scale_cols(r, off_span(r, u, gu), inverse(r, s)), vt));
+        ad_rule_add(r, scale_cols(r, turned(r, u, gu, f), s), scale_rows(r, s, turned(r, v, gv, f)));
+    if (r->has_adj[1]) middle = ad_rule_add(r, middle, on_diagonal(r, r->adj[1]));
+    ad_rule_give(r, 0, ad_rule_mm(r, ad_rule_mm(r, u, middle), vt));
+    if (m > n) ad_rule_give(r, 0, ad_rule_mm(r, scale_cols(r, off_span(r, u, gu), inverse(r, s)), vt));
     if (m < n) {
         ad_value x = ad_rule_T(r, scale_cols(r, off_span(r, v, gv), inverse(r, s)));
-        ad_rule_give(r, 0, mm(r, u, x));
+        ad_rule_give(r, 0, ad_rule_mm(r, u, x));
     }
 }
 
@@ -607,8 +579,13 @@ AD_RULE(ad_vjp_svd) {
     ad_value u = r->out[0], s = r->out[1], vt = r->out[2];
     if (r->has_adj[0] || r->has_adj[2])
         svd_vectors(r, u, s, ad_rule_T(r, vt));
-    else if (r->has_adj[1])
-        ad_rule_give(r, 0, mm(r, scale_cols(r, u, r->adj[1]), vt));
+    else if (r->has_adj[1] && r->in[0].node != 0 && has_close(r, s)) {
+        decomposed d = {u, vt, "singular values"};
+        d.left.node = d.right.node = 0;
+        ad_value in[3] = {r->in[0], r->adj[1], slopes(r, &d, s, r->adj[1])};
+        ad_rule_give(r, 0, ad_rule_op(r, AD_OPID_singular, 3, in, NULL));
+    } else if (r->has_adj[1])
+        ad_rule_give(r, 0, ad_rule_mm(r, scale_cols(r, u, r->adj[1]), vt));
 }
 
 static void svd_turn(ad_rule *r, ad_value p) {
@@ -617,22 +594,23 @@ static void svd_turn(ad_rule *r, ad_value p) {
     ad_value u = r->out[0], s = r->out[1], v = ad_rule_T(r, r->out[2]), t = r->tan[0];
     ad_value pt = ad_rule_T(r, p);
     ad_value f = checked_gaps(r, s, ad_rule_op2(r, AD_OP_MUL, s, s), NULL, 0, "singular values");
-    ad_value ku = add(r, scale_cols(r, p, s), scale_rows(r, s, pt));
-    ad_value kv = add(r, scale_rows(r, s, p), scale_cols(r, pt, s));
+    ad_value ku = ad_rule_add(r, scale_cols(r, p, s), scale_rows(r, s, pt));
+    ad_value kv = ad_rule_add(r, scale_rows(r, s, p), scale_cols(r, pt, s));
     ad_rule_give(r, 0, ad_rule_matmul(r, u, ad_rule_mulz(r, ku, f), AD_STRONG_B));
     ad_value dv = ad_rule_matmul(r, v, ad_rule_mulz(r, kv, f), AD_STRONG_B);
-    if (m > n) ad_rule_give(r, 0, scale_cols(r, off_span(r, u, mm(r, t, v)), inverse(r, s)));
+    if (m > n) ad_rule_give(r, 0, scale_cols(r, off_span(r, u, ad_rule_mm(r, t, v)), inverse(r, s)));
     if (m < n)
-        dv = add(r, dv, scale_cols(r, off_span(r, v, mm(r, ad_rule_T(r, t), u)), inverse(r, s)));
+        dv = ad_rule_add(r, dv, scale_cols(r, off_span(r, v, ad_rule_mm(r, ad_rule_T(r, t), u)), inverse(r, s)));
     ad_rule_give(r, 2, ad_rule_T(r, dv));
 }
 
 AD_RULE(ad_jvp_svd) {
     const ad_type *in = &r->in_type[0];
     ad_value ut = ad_rule_T(r, r->out[0]), v = ad_rule_T(r, r->out[2]);
-    ad_value p = mm(r, ad_rule_matmul(r, ut, r->tan[0], AD_STRONG_B), v);
+    ad_value p = ad_rule_mm(r, ad_rule_matmul(r, ut, r->tan[0], AD_STRONG_B), v);
     bool square = in->dims[in->rank - 2] == in->dims[in->rank - 1];
     bool zero = !square && has_zero(r, r->out[1]);
+    note_equal(r, r->out[1]);
     ad_rule_give(r, 1, diagonal(r, p));
     if (!zero && !moves_freely(r, r->out[1])) {
         svd_turn(r, p);
@@ -642,99 +620,111 @@ AD_RULE(ad_jvp_svd) {
     ad_rule_refuse(r, 2, zero ? ZERO_S : EQUAL_S);
 }
 
-/* ---- qr ----------------------------------------------------------------------------------- */
+/* ---- functions of equal singular values ---------------------------------------------------- */
 
-/* x R⁻¹ and x R⁻ᵀ */
-static ad_value over(ad_rule *r, ad_value x, ad_value upper) {
-    ad_value y = ad_rule_op2(r, AD_OPID_solve, ad_rule_T(r, upper), ad_rule_T(r, x));
-    return ad_rule_T(r, y);
+/* singular(a, g, slope) is U diag(g) Vᵀ. Its derivative in a, with M = Uᵀ N V: U (Φ ∘ sym M + Ψ ∘ skew M) Vᵀ,
+ * Φ as above, Ψ_ij = (g_i + g_j) / (s_i + s_j), and diag(g / s) for what N has beside U and V. */
+AD_SHAPE(ad_shape_singular) {
+    ad_status s = ad_need_matrix(c, in);
+    if (s == AD_OK) *out = ad_with_last(in, in->dims[in->rank - 2], in->dims[in->rank - 1]);
+    return s;
 }
 
-/* A number of the diagonal is 0, but for what rounding left of its column. */
-static bool falls_short(const double *upper, int64_t n, double rounding) {
-    for (int64_t k = 0; k < n; k++) {
-        double column = 0.0;
-        for (int64_t i = 0; i <= k; i++) column = fmax(column, fabs(upper[i * n + k]));
-        if (fabs(upper[k * n + k]) <= rounding * column) return true;
+static void compose(int64_t m, int64_t n, int64_t k, const double *u, const double *g, const double *vt,
+                    double *y) {
+    for (int64_t i = 0; i < m; i++)
+        for (int64_t j = 0; j < n; j++) {
+            double sum = 0.0;
+            for (int64_t l = 0; l < k; l++) sum += u[i * k + l] * g[l] * vt[l * n + j];
+            y[i * n + j] = sum;
+        }
+}
+
+AD_RUN(ad_run_singular) {
+    ad_type in = ad_type_of(c->in[0]), each[4];
+    int64_t m = in.dims[in.rank - 2], n = in.dims[in.rank - 1], k = ad_smaller_side(&in);
+    each[0] = ad_with_last(&in, m, k);
+    each[1] = ad_with_last(&in, k, -1);
+    each[2] = ad_with_last(&in, k, n);
+    each[3] = *type;
+    ad_spread b;
+    ad_tensor *g = ad_tensor_as(c->ctx, c->in[1], AD_F64);
+    ad_status s = g != NULL ? ad_spread_begin(c, each, 4, &b) : ad_failed(c->ctx);
+    if (s) {
+        ad_tensor_release(c->ctx, g);
+        return s;
     }
-    return false;
+    for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
+        double *u = ad_spread_part(&b, 0, i, m * k), *vt = ad_spread_part(&b, 2, i, k * n);
+        s = ad_svd(c->ctx, m, n, ad_spread_matrix(&b, i), u, ad_spread_part(&b, 1, i, k), vt);
+        if (s == AD_OK) compose(m, n, k, u, (const double *)g->data + i * k, vt, ad_spread_part(&b, 3, i, m * n));
+        if (s == AD_OK) s = ad_poll(c->ctx);
+    }
+    ad_tensor_release(c->ctx, g);
+    return ad_spread_give(c, &b, s, type, 3, 1, out);
 }
 
-static bool any_falls_short(ad_rule *r, ad_value upper, bool single) {
-    ad_tensor *t = ad_tensor_as(r->ctx, upper, AD_F64);
-    if (t == NULL) return false;
-    int64_t n = t->dims[t->rank - 1];
-    double rounding = 8.0 * (double)n * (single ? (double)FLT_EPSILON : DBL_EPSILON);
-    bool found = false;
-    for (int64_t i = 0; i < t->size; i += n * n)
-        found = found || falls_short((const double *)t->data + i, n, rounding);
-    ad_tensor_release(r->ctx, t);
-    return found;
+/* (u, s, vt) of a. Where values are equal they are constants: there is no third derivative. */
+static void svd_of(ad_rule *r, bool matrix, ad_value *parts) {
+    ad_value a = r->in[0];
+    for (int i = 0; i < 3; i++) parts[i] = ad_number(0.0);
+    if (r->status) return;
+    r->status = ad_apply(r->ctx, AD_OPID_svd, r->src, 1, &a, NULL, parts);
+    for (int i = 0; i < 3 && r->status == AD_OK; i++) ad_rule_own(r, parts[i]);
+    if (r->status || !has_close(r, parts[1])) return;
+    if (matrix && a.node != 0)
+        ad_rule_fail(r, AD_ERR_DEGENERATE,
+                     "singular values are equal (degenerate), and third derivatives of their functions are "
+                     "not available there");
+    for (int i = 0; i < 3; i++) parts[i].node = 0;
 }
 
-static void full_rank(ad_rule *r, ad_value upper) {
-    if (r->status || !any_falls_short(r, upper, r->in_type[0].dtype == AD_F32)) return;
-    ad_rule_fail(r, AD_ERR_DEGENERATE,
-                 "the columns of the matrix depend on each other (degenerate), so "
-                 "`qr` has no derivative");
+/* Ψ; what a sum of zeros would divide is refused before. */
+static ad_value sums_over(ad_rule *r, ad_value s) {
+    int64_t n = r->in_type[1].dims[r->in_type[1].rank - 1];
+    ad_value g = r->in[1];
+    ad_value x = ad_rule_add(r, along(r, g, n, true), along(r, g, n, false));
+    return ad_rule_op2(r, AD_OP_DIV, x, ad_rule_add(r, along(r, s, n, true), along(r, s, n, false)));
 }
 
-/* (gQ + Q copyltu(R gRᵀ − gQᵀ Q)) R⁻ᵀ for m ≥ n */
-static ad_value tall_pull(ad_rule *r, ad_value q, ad_value u, ad_value gq, ad_value gu) {
-    ad_value m = sub(r, mm(r, u, ad_rule_T(r, gu)), mm(r, ad_rule_T(r, gq), q));
-    ad_value full = add(r, lower(r, m, 0.0), ad_rule_T(r, lower(r, m, -1.0)));
-    return over(r, add(r, gq, mm(r, q, full)), ad_rule_T(r, u));
-}
-
-/* The first n columns, or the rest. */
-static ad_value left_of(ad_rule *r, ad_value x, int64_t n) {
-    ad_type t = ad_type_of(x);
+/* The matrix part for x. */
+static ad_value singular_share(ad_rule *r, ad_value x, const ad_value *p, ad_value m) {
+    const ad_type *in = &r->in_type[0];
+    int64_t rows = in->dims[in->rank - 2], cols = in->dims[in->rank - 1];
+    ad_value u = p[0], s = p[1], vt = p[2], v = ad_rule_T(r, vt), share = inverse(r, s);
     if (r->status) return x;
-    return ad_rule_crop(r, x, t.rank - 1, 0, t.dims[t.rank - 1] - n, 0.0);
-}
-
-static ad_value right_of(ad_rule *r, ad_value x, int64_t n) {
-    ad_type t = ad_type_of(x);
-    return r->status ? x : ad_rule_crop(r, x, t.rank - 1, n, 0, 0.0);
-}
-
-static ad_value side_by_side(ad_rule *r, ad_value a, ad_value b) {
-    ad_value in[2] = {a, b};
-    ad_arg args[AD_MAX_ARGS] = {ad_num(-1.0)};
-    return ad_rule_op(r, AD_OPID_concat, 2, in, args);
-}
-
-/* Wide: A = [X | Y], R = [U | W], X = Q U and Y = Q W; Y counts for Q as gQ += Y gWᵀ. */
-AD_RULE(ad_vjp_qr) {
-    const ad_type *in = &r->in_type[0];
-    int64_t m = in->dims[in->rank - 2], n = in->dims[in->rank - 1];
-    ad_value q = r->out[0], u = r->out[1], gq = ad_rule_adj(r, 0), gu = ad_rule_adj(r, 1);
-    if (!r->has_adj[0] && !r->has_adj[1]) return;
-    full_rank(r, left_of(r, u, m < n ? m : n));
-    if (m >= n) {
-        ad_rule_give(r, 0, tall_pull(r, q, u, gq, gu));
-        return;
+    if (has_zero(r, s)) ad_rule_fail(r, AD_ERR_DEGENERATE, "%s", ZERO_S);
+    ad_value even = symmetric(r, m), odd = ad_rule_sub(r, m, even);
+    ad_value middle = ad_rule_add(r, ad_rule_mulz(r, even, quotients(r, s)), ad_rule_mulz(r, odd, sums_over(r, s)));
+    ad_value y = ad_rule_mm(r, ad_rule_mm(r, u, middle), vt);
+    share = ad_rule_op2(r, AD_OP_MUL, r->in[1], share);
+    if (rows > cols) {
+        ad_value beside = scale_cols(r, off_span(r, u, ad_rule_mm(r, x, v)), share);
+        y = ad_rule_add(r, y, ad_rule_mm(r, beside, vt));
     }
-    ad_value gw = right_of(r, gu, m), y = mm(r, q, right_of(r, u, m));
-    gq = add(r, gq, mm(r, y, ad_rule_T(r, gw)));
-    ad_value gx = tall_pull(r, q, left_of(r, u, m), gq, left_of(r, gu, m));
-    ad_rule_give(r, 0, side_by_side(r, gx, mm(r, q, gw)));
+    if (rows < cols) {
+        ad_value beside = off_span(r, v, ad_rule_mm(r, ad_rule_T(r, x), u));
+        y = ad_rule_add(r, y, ad_rule_mm(r, u, ad_rule_T(r, scale_cols(r, beside, share))));
+    }
+    return y;
 }
 
-/* C = dX U⁻¹, M = QᵀC, Ω = tril(M, −1) − tril(M, −1)ᵀ: dQ = C − Q M + Q Ω, dU = (M − Ω) U */
-AD_RULE(ad_jvp_qr) {
-    const ad_type *in = &r->in_type[0];
-    int64_t m = in->dims[in->rank - 2], n = in->dims[in->rank - 1], k = m < n ? m : n;
-    ad_value q = r->out[0], qt = ad_rule_T(r, q), u = left_of(r, r->out[1], k);
-    full_rank(r, u);
-    ad_value c = over(r, left_of(r, r->tan[0], k), u), p = mm(r, qt, c), l = lower(r, p, -1.0);
-    ad_value upper = sub(r, p, sub(r, l, ad_rule_T(r, l)));
-    ad_value dq = sub(r, c, mm(r, q, upper)), du = mm(r, upper, u);
-    if (m < n) {
-        ad_value y = mm(r, q, right_of(r, r->out[1], m)), dy = right_of(r, r->tan[0], m);
-        ad_value dw = add(r, mm(r, ad_rule_T(r, dq), y), mm(r, qt, dy));
-        du = side_by_side(r, du, dw);
-    }
-    ad_rule_give(r, 0, dq);
-    ad_rule_give(r, 1, du);
+static ad_value turned_by(ad_rule *r, const ad_value *p, ad_value x) {
+    return ad_rule_mm(r, ad_rule_matmul(r, ad_rule_T(r, p[0]), x, AD_STRONG_B), ad_rule_T(r, p[2]));
+}
+
+AD_RULE(ad_vjp_singular) {
+    ad_value p[3];
+    svd_of(r, r->need[0], p);
+    ad_value m = turned_by(r, p, r->adj[0]);
+    if (r->need[0]) ad_rule_give(r, 0, singular_share(r, r->adj[0], p, m));
+    if (r->need[1]) ad_rule_give(r, 1, diagonal(r, m));
+    if (r->need[2]) ad_rule_give(r, 2, ad_rule_zeros(r, &r->in_type[2]));
+}
+
+AD_RULE(ad_jvp_singular) {
+    ad_value p[3];
+    svd_of(r, r->need[0], p);
+    if (r->need[0]) ad_rule_give(r, 0, singular_share(r, r->tan[0], p, turned_by(r, p, r->tan[0])));
+    if (r->need[1]) ad_rule_give(r, 0, ad_rule_mm(r, scale_cols(r, p[0], r->tan[1]), p[2]));
 }
