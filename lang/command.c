@@ -139,10 +139,12 @@ bool gr_run_command(gr_session *s, const char *line) {
     return true;
 }
 
+/* Lines that begin so ask for what came before them. */
+static const char *const commands_of_journal[] = {":undo", ":save", ":set undo", NULL};
+
 void gr_session_open(gr_session *s, gr_host *host, gr_edit *edit) {
-    const gr_command *c = host->command;
     *s = (gr_session){.host = host, .edit = edit};
-    gr_journal_open(&s->journal, host->vm, (ad_random_state){.key = c->seeded ? c->seed : 0});
+    gr_journal_open(&s->journal, host->vm, !gr_edit_is_terminal(edit) && !gr_edit_awaits(commands_of_journal));
 }
 
 void gr_session_close(gr_session *s) {

@@ -19,10 +19,11 @@ static bool is_free(const gr_session *s, const char *path) {
     return ours;
 }
 
-static void write_script(const gr_session *s, const char *path, const gr_script *script) {
+static void write_script(gr_session *s, const char *path, const gr_script *script) {
     if (!gr_write_file(s->host->ctx, path, script->text.text, script->text.size)) {
         const char *why = errno == ENOENT ? "there is no such folder" : strerror(errno);
         fprintf(stderr, "error: `%s` cannot be written: %s\n", path, why);
+        s->failed = true;
         return;
     }
     uint32_t others = script->all - script->kept;
@@ -37,11 +38,12 @@ static void write_script(const gr_session *s, const char *path, const gr_script 
 void gr_command_save(gr_session *s, const char *path) {
     char folder[4096];
     gr_script script;
+    s->failed = !*path || !is_free(s, path);
     if (!*path) {
         puts("`:save file.nn` writes a script that makes the present variables again.");
         return;
     }
-    if (!is_free(s, path)) {
+    if (s->failed) {
         printf("`%s` is there, and :save did not write it: give another name, or remove it first.\n", path);
         return;
     }

@@ -142,6 +142,7 @@ static verdict set_undo(gr_session *s, const char *words, const char *value) {
     size_t bytes = choice(words, value) == 0 ? 0 : parse_bytes(value);
     if (bytes == 0 && choice(words, value) < 0) return NOT_A_VALUE;
     gr_undo_limit(&s->journal, bytes);
+    if (bytes) gr_journal_keep(&s->journal);
     return TAKEN;
 }
 

@@ -35,10 +35,14 @@ void gr_command_undo(gr_session *s, const char *rest) {
     gr_journal *j = &s->journal;
     gr_statement what;
     (void)rest;
+    s->failed = !j->top_count;
     if (gr_journal_undo(j, &what)) {
         tell_statement(&what);
         gr_statement_free(s->host->vm, &what);
         printf("%u statement%s can be undone.\n", j->top_count, j->top_count == 1 ? "" : "s");
+    } else if (j->light) {
+        puts("Nothing was kept to go back to: in a pipe `:set undo 256M` comes first.");
+        gr_journal_keep(j);
     } else if (j->limit) {
         puts("There is nothing to undo.");
     } else {

@@ -140,3 +140,4 @@ void gr_edit_prefill(gr_edit *edit, const char *text) {
 void gr_edit_set_color(gr_edit *edit, bool color) { edit->options.color = color; }
 
 bool gr_edit_is_live(const gr_edit *edit) { return edit->live; }
+bool gr_edit_is_terminal(const gr_edit *edit) { return edit->options.terminal; }

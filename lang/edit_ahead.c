@@ -60,6 +60,55 @@ static bool is_if(const gr_buffer *statement) {
            !is_word(statement->text[at + 2]);
 }
 
+/* ---- lines that are still to come ------------------------------------------------------------- */
+
+static bool begins(const char *text, size_t size, const char *const *beginnings) {
+    for (; *beginnings; beginnings++) {
+        size_t n = strlen(*beginnings);
+        if (n <= size && memcmp(text, *beginnings, n) == 0) return true;
+    }
+    return false;
+}
+
+static bool have(const char *text, size_t size, const char *const *beginnings) {
+    for (const char *end = text + size; text < end;) {
+        if (begins(text, (size_t)(end - text), beginnings)) return true;
+        const char *newline = memchr(text, '\n', (size_t)(end - text));
+        if (!newline) return false;
+        text = newline + 1;
+    }
+    return false;
+}
+
+/* Pieces overlap, so that a beginning is whole in one of them. */
+static bool file_has(off_t from, const char *const *beginnings) {
+    enum { PIECE = 1 << 14, OVERLAP = 32 };
+    char text[PIECE];
+    ssize_t n;
+    for (; (n = pread(STDIN_FILENO, text, PIECE, from)) > 0; from += n == PIECE ? PIECE - OVERLAP : n)
+        if (have(text, (size_t)n, beginnings)) return true;
+    return false;
+}
+
+static bool arrived_has(const char *const *beginnings) {
+#ifdef __GLIBC__
+    int c = is_ready() ? getc_unlocked(stdin) : EOF;
+    if (c == EOF || ungetc(c, stdin) == EOF) return false;
+    return have(stdin->_IO_read_ptr, (size_t)(stdin->_IO_read_end - stdin->_IO_read_ptr), beginnings);
+#else
+    return beginnings == NULL;
+#endif
+}
+
+bool gr_edit_awaits(const char *const *beginnings) {
+    struct stat info;
+    if (fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode)) {
+        off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
+        return at >= 0 && file_has(at, beginnings);
+    }
+    return arrived_has(beginnings);
+}
+
 bool gr_statement_goes_on(const gr_buffer *statement) {
     char text[MOST_AHEAD + 1];
     size_t n = 0, code = 0;

@@ -211,13 +211,13 @@ static void put_values(gr_journal *j) {
 /* ---- around a statement ----------------------------------------------------------------------- */
 
 void gr_journal_begin(gr_journal *j, gr_record_kind kind) {
-    if (j->before) return;
-    j->before = set_aside(j->vm);
-    if (!j->before) return;
+    if (j->open) return;
+    if (!j->light && !(j->before = set_aside(j->vm))) return;
+    j->open = true;
     begin_record(j, kind);
     j->chunks = j->vm->library->top_count;
     j->vm->effects = 0;
-    j->vm->printed = &j->now.printed;
+    j->vm->printed = j->light && j->heard > GR_MOST_PRINTED ? NULL : &j->now.printed;
 }
 
 void gr_journal_touch(gr_journal *j) { j->now.by_hand = true; }
@@ -227,6 +227,8 @@ static void find_reads(gr_journal *j) {
     gr_proto *p = l->top_count > j->chunks ? l->tops[l->top_count - 1] : NULL;
     if (!p) return;
     j->now.source = p->source;
+    j->now.proto = p;
+    if (j->light) return;
     gr_reach_code(j->vm, j->before, p, &j->now.reads);
     gr_reach_names(j->vm, p, &j->now.names);
     gr_reach_defined(j->vm, p, &j->now.defined);
@@ -244,6 +246,15 @@ static bool changes_nothing(const gr_journal *j) {
            (!j->now.source || (j->now.kind == GR_RECORD_FILE && j->now.status == GR_FAILED));
 }
 
+/* What it read and wrote is found when somebody asks. */
+static void end_light(gr_journal *j) {
+    gr_statement *s = &j->now;
+    s->light = true;
+    s->unheard = !j->vm->printed;
+    j->heard += s->printed.size;
+    if (changes_nothing(j) || !append(j)) gr_statement_free(j->vm, s);
+}
+
 /* What older states hold may be what was wanted. */
 static void make_room(gr_journal *j) {
     const gr_report *r = &j->vm->report;
@@ -257,8 +268,7 @@ static void make_room(gr_journal *j) {
 void gr_journal_end(gr_journal *j, gr_status status) {
     gr_vm *vm = j->vm;
     gr_statement *s = &j->now;
-    if (!j->before) return;
-    vm->printed = NULL;
+    if (!j->open) return;
     make_room(j);
     s->status = status;
     s->after = ad_random_get(vm->ctx);
@@ -267,6 +277,10 @@ void gr_journal_end(gr_journal *j, gr_status status) {
     s->failed_at = vm->failed_at;
     s->answered = s->kind == GR_RECORD_TYPED && status == GR_OK && vm->has_answer;
     if (s->kind != GR_RECORD_RESET) find_reads(j);
+    j->open = false;
+    if (!j->before) end_light(j);
+    vm->printed = NULL;
+    if (!j->before) return;
     bool step = !changes_nothing(j) && (find_writes(j) || set_state(s) || s->kind == GR_RECORD_RESET);
     bool telling = step || (!changes_nothing(j) && (s->answered || s->effects & GR_EFFECT_WROTE_FILE));
     if (step && (s->by_hand || status == GR_INTERRUPTED)) put_values(j);
@@ -278,6 +292,11 @@ void gr_journal_end(gr_journal *j, gr_status status) {
     }
     gr_statement_free(vm, s);
     let_go(vm, before);
+}
+
+void gr_journal_settle(gr_journal *j) {
+    forget_all(j);
+    j->forgotten = j->over = 0;
 }
 
 bool gr_journal_undo(gr_journal *j, gr_statement *what) {
@@ -294,27 +313,11 @@ bool gr_journal_undo(gr_journal *j, gr_statement *what) {
 
 /* ---- life ------------------------------------------------------------------------------------- */
 
-/* What was run before the session is one record that read nothing. */
-static void record_begin(gr_journal *j, ad_random_state begun) {
-    gr_vm *vm = j->vm;
-    const gr_library *l = vm->library;
-    gr_top nothing = {0};
-    begin_record(j, GR_RECORD_FILE);
-    j->now.source = l->main->source;
-    j->now.before = begun;
-    j->now.after = ad_random_get(vm->ctx);
-    j->now.dtype_after = ad_default_dtype(vm->ctx);
-    j->now.unheard = true;
-    j->before = &nothing;
-    if (find_writes(j)) append(j);
-    else gr_statement_free(vm, &j->now);
-    j->before = NULL;
+void gr_journal_open(gr_journal *j, gr_vm *vm, bool light) {
+    *j = (gr_journal){.vm = vm, .limit = GR_UNDO_BYTES, .light = light};
 }
 
-void gr_journal_open(gr_journal *j, gr_vm *vm, ad_random_state begun) {
-    *j = (gr_journal){.vm = vm, .limit = GR_UNDO_BYTES};
-    if (vm->library->main->source) record_begin(j, begun);
-}
+void gr_journal_keep(gr_journal *j) { j->light = false; }
 
 void gr_journal_close(gr_journal *j) {
     gr_vm *vm = j->vm;

@@ -7,6 +7,9 @@
  * reach, which is often too much and never too little.
  *
  * `:undo` goes back through the environments, `:save` backward through the records (script.h).
+ *
+ * Setting an environment aside has its price: what it holds is copied when it is changed next. Where
+ * nobody is going to ask, a light journal only notes what was run; :save then writes all of it.
  */
 #ifndef GR_JOURNAL_H
 #define GR_JOURNAL_H
@@ -24,18 +27,21 @@ typedef struct gr_places {
 
 typedef enum gr_record_kind {
     GR_RECORD_TYPED, /* a statement, or several, as the prompt read them */
-    GR_RECORD_FILE,  /* a file that was run in the names of the prompt */
+    GR_RECORD_FILE,  /* a file that was run in the names of the prompt, all of it or nothing */
+    GR_RECORD_FIRST, /* the file that the session began with: what it did before it failed stays */
     GR_RECORD_RESET  /* what was before does not matter */
 } gr_record_kind;
 
 typedef struct gr_statement {
     gr_record_kind kind;
     const gr_source *source; /* the vm's; NULL: none */
+    struct gr_proto *proto;  /* the vm's */
     gr_status status;
     uint32_t failed_at; /* offset in the source of what failed */
     bool answered;      /* it gave a value that became ans */
     bool by_hand;       /* something was done at a prompt in the middle of it */
     bool unheard;       /* what it printed is not known */
+    bool light;         /* what it read and wrote is not known */
     unsigned effects;   /* GR_EFFECT_… */
     ad_random_state before, after;
     ad_dtype dtype, dtype_after; /* the default */
@@ -55,13 +61,16 @@ typedef struct gr_journal {
     uint32_t top_count;
     size_t limit;
     uint32_t forgotten, over; /* environments, since it was told; of them for want of room */
+    bool light, open;
+    size_t heard;             /* bytes that the light records have of what was printed */
     gr_top *before;           /* while a statement runs; or NULL */
     gr_statement now;
     uint32_t chunks; /* that had run before it */
 } gr_journal;
 
-/* `begun`: the random numbers before anything was run. What was run already is one record. */
-void gr_journal_open(gr_journal *j, gr_vm *vm, ad_random_state begun);
+void gr_journal_open(gr_journal *j, gr_vm *vm, bool light);
+/* From now on environments are set aside. */
+void gr_journal_keep(gr_journal *j);
 void gr_journal_close(gr_journal *j);
 
 /* Around whatever may change the environment. Without memory nothing is recorded. */
@@ -70,6 +79,8 @@ void gr_journal_end(gr_journal *j, gr_status status);
 /* What runs is being changed from outside: its text alone does not make what it leaves. */
 void gr_journal_touch(gr_journal *j);
 
+/* There is no way back from here. */
+void gr_journal_settle(gr_journal *j);
 /* Back to the environment in front of the last change, whose record is given to the caller. False: there is
  * none. */
 bool gr_journal_undo(gr_journal *j, gr_statement *what);

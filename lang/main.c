@@ -223,9 +223,9 @@ void gr_host_close(gr_host *host) {
 
 /* ---- running ---------------------------------------------------------------------------------- */
 
-static int finish(gr_host *host, gr_status status) {
+static int run_file(gr_host *host) {
+    gr_status status = gr_run_file(host->vm, host->command->path, 0);
     gr_host_report(host);
-    if (host->command->interactive && (status == GR_OK || status == GR_FAILED)) return gr_repl(host);
     return gr_host_status(host, status);
 }
 
@@ -297,7 +297,7 @@ static int act(gr_host *host) {
     const gr_command *c = host->command;
     if (c->dump && (c->action == GR_DO_EXPRESSION || c->action == GR_DO_FILE)) return dump(host);
     switch (c->action) {
-    case GR_DO_FILE: return finish(host, gr_run_file(host->vm, c->path, 0));
+    case GR_DO_FILE: return c->interactive ? gr_repl(host) : run_file(host);
     case GR_DO_EXPRESSION: return run_expression(host);
     case GR_DO_DOC: return tell_names(host);
     default: return gr_repl(host);

@@ -37,7 +37,7 @@ bool gr_is_own_global(const gr_global *g) {
 typedef struct walk {
     gr_vm *vm;
     const gr_top *top; /* NULL: as things are now */
-    gr_twins cells;    /* of the top: cell → row */
+    gr_twins cells;    /* of the top: cell → row; made when the first is met */
     gr_twins *seen;
     gr_value *waiting; /* borrowed */
     uint32_t count, room;
@@ -45,9 +45,21 @@ typedef struct walk {
     size_t bytes;
 } walk;
 
+/* To a place only structures and functions lead. */
+static bool leads_on(const walk *w, gr_value v) {
+    bool structure = v.kind == GR_TUPLE || v.kind == GR_RECORD, leaf = v.kind <= AD_BOOL;
+    if (w->out) return structure || v.kind == GR_FUNCTION || v.kind == GR_CELL;
+    return v.node || !(leaf || v.kind == GR_NIL || v.kind == GR_ABSENT);
+}
+
+static bool any_leads_on(const walk *w, size_t count, const gr_value *values) {
+    for (size_t i = 0; i < count; i++)
+        if (leads_on(w, values[i])) return true;
+    return false;
+}
+
 static bool wait(walk *w, gr_value v) {
-    bool leaf = v.kind <= AD_BOOL || v.kind == GR_NIL || v.kind == GR_ABSENT;
-    if (leaf && !v.node) return true;
+    if (!leads_on(w, v)) return true;
     if (!gr_proto_grow(w->vm, &w->waiting, &w->room, w->count + 1, sizeof *w->waiting)) return false;
     w->waiting[w->count++] = v;
     return true;
@@ -76,9 +88,17 @@ static bool visit_slot(void *user, uint32_t slot) {
     return slot >= w->top->count || wait(w, w->top->rows[slot].value);
 }
 
+static bool find_cells(walk *w) {
+    for (uint32_t i = 0; !w->cells.room && w->top && i < w->top->cell_count; i++)
+        if (!gr_twins_put(w->vm, &w->cells, w->top->cells[i].cell, (gr_object *)(void *)&w->top->cells[i]))
+            return false;
+    return true;
+}
+
 static bool visit_cell(walk *w, gr_cell *cell) {
     gr_object *row;
     if (!is_new(w, cell, sizeof *cell)) return true;
+    if (!find_cells(w)) return false;
     if (w->out && !gr_places_add(w->vm, w->out, (uintptr_t)cell)) return false;
     bool kept = gr_twins_find(&w->cells, cell, &row);
     return wait(w, kept ? ((gr_top_cell *)(void *)row)->value : cell->value);
@@ -128,10 +148,12 @@ static bool visit(walk *w, gr_value v) {
     case GR_STRING: is_new(w, v.ptr, sizeof(gr_string) + gr_as_string(v)->length); return true;
     case GR_TUPLE: {
         const gr_tuple *t = gr_as_tuple(v);
+        if (w->out && !any_leads_on(w, t->count, t->items)) return true;
         return !is_new(w, v.ptr, sizeof *t + t->count * sizeof *t->items) || wait_all(w, t->count, t->items);
     }
     case GR_RECORD: {
         const gr_record *r = gr_as_record(v);
+        if (w->out && !any_leads_on(w, r->count, r->values)) return true;
         return !is_new(w, v.ptr, sizeof *r + r->count * sizeof *r->values) ||
                wait_all(w, r->count, r->values);
     }
@@ -139,13 +161,6 @@ static bool visit(walk *w, gr_value v) {
     case GR_CELL: return visit_cell(w, gr_as_cell(v));
     default: return true;
     }
-}
-
-static bool begin(walk *w) {
-    for (uint32_t i = 0; w->top && i < w->top->cell_count; i++)
-        if (!gr_twins_put(w->vm, &w->cells, w->top->cells[i].cell, (gr_object *)(void *)&w->top->cells[i]))
-            return false;
-    return true;
 }
 
 static bool finish(walk *w, bool ok) {
@@ -179,7 +194,7 @@ static bool only_makes_functions(const gr_proto *p) {
 bool gr_reach_code(gr_vm *vm, const gr_top *top, gr_proto *proto, gr_places *out) {
     gr_twins seen = {0};
     walk w = {.vm = vm, .top = top, .seen = &seen, .out = out};
-    bool ok = only_makes_functions(proto) || (begin(&w) && visit_code(&w, proto));
+    bool ok = only_makes_functions(proto) || visit_code(&w, proto);
     ok = finish(&w, ok);
     gr_twins_free(vm, &seen);
     return ok;

@@ -64,7 +64,7 @@ static bool run_statement(prompt *p, int *status, gr_status *ended_as) {
 
 static bool run_recorded(prompt *p, int *status) {
     gr_status ended;
-    if (p->terminal) gr_journal_begin(&p->session.journal, GR_RECORD_TYPED);
+    gr_journal_begin(&p->session.journal, GR_RECORD_TYPED);
     bool on = run_statement(p, status, &ended);
     gr_journal_end(&p->session.journal, ended);
     return on;
@@ -157,6 +157,30 @@ gr_go gr_repl_pause(gr_host *host, const char *where) {
     return go;
 }
 
+/* The file of `gradus -i file`; false: that was all. */
+static bool run_first(prompt *p, int *status) {
+    const gr_command *c = p->host->command;
+    if (c->action != GR_DO_FILE) return true;
+    gr_journal_begin(&p->session.journal, GR_RECORD_FIRST);
+    gr_status ended = gr_run_file(p->host->vm, c->path, 0);
+    gr_journal_end(&p->session.journal, ended);
+    gr_journal_settle(&p->session.journal);
+    gr_host_report(p->host);
+    *status = gr_host_status(p->host, ended);
+    return ended == GR_OK || ended == GR_FAILED;
+}
+
+/* After the banner: what is at the prompt, and what is typed there. */
+static int live(prompt *p) {
+    if (p->terminal) {
+        gr_host_banner(p->edit);
+        gr_journal_begin(&p->session.journal, GR_RECORD_FILE);
+        gr_host_init(p->host);
+        gr_journal_end(&p->session.journal, GR_OK);
+    }
+    return read_statements(p);
+}
+
 int gr_repl(gr_host *host) {
     prompt p = {.host = host, .line = 1, .terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO)};
     p.assist = (gr_assist){.vm = host->vm, .commands = gr_command_rows};
@@ -165,13 +189,8 @@ int gr_repl(gr_host *host) {
     gr_session_open(&p.session, host, p.edit);
     host->prompt = &p;
     gr_buffer_init(&p.statement, host->ctx);
-    if (p.terminal) {
-        gr_host_banner(p.edit);
-        gr_journal_begin(&p.session.journal, GR_RECORD_FILE);
-        gr_host_init(host);
-        gr_journal_end(&p.session.journal, GR_OK);
-    }
-    int status = read_statements(&p);
+    int status = 0;
+    if (run_first(&p, &status)) status = live(&p);
     host->prompt = NULL;
     gr_buffer_free(&p.statement);
     gr_session_close(&p.session);

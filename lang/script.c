@@ -68,7 +68,7 @@ static bool choose(writer *w, gr_places *needed) {
     for (uint32_t i = j->count; i-- > 0;) {
         const gr_statement *s = &j->statements[i];
         if (s->kind == GR_RECORD_RESET) return true;
-        w->kept[i] = has_any(&s->writes, needed) || (files && s->effects & GR_EFFECT_WROTE_FILE);
+        w->kept[i] = s->light || has_any(&s->writes, needed) || (files && s->effects & GR_EFFECT_WROTE_FILE);
         if (!w->kept[i]) continue;
         w->answers[i] = s->answered && gr_places_has(needed, answer);
         files |= (s->effects & GR_EFFECT_READ_FILE) != 0;
@@ -359,6 +359,21 @@ static bool is_unheard(const writer *w) {
     return false;
 }
 
+/* Of a light record: what its code names, and what it defines. */
+static bool complete(gr_vm *vm, gr_statement *s) {
+    if (!s->light || !s->proto || s->names.count || s->defined.count) return true;
+    if (!gr_reach_names(vm, s->proto, &s->names) || !gr_reach_defined(vm, s->proto, &s->defined)) return false;
+    uint32_t answer = answer_slot(vm);
+    if (s->answered && !gr_places_add(vm, &s->writes, gr_place_of_slot(answer))) return false;
+    return add_all(vm, &s->writes, &s->defined) && add_all(vm, &s->reads, &s->names);
+}
+
+static bool complete_all(gr_journal *j) {
+    bool ok = true;
+    for (uint32_t i = 0; ok && i < j->count; i++) ok = complete(j->vm, &j->statements[i]);
+    return ok;
+}
+
 bool gr_script_make(gr_journal *j, const char *folder, gr_script *out) {
     gr_vm *vm = j->vm;
     gr_places needed = {0};
@@ -371,7 +386,7 @@ bool gr_script_make(gr_journal *j, const char *folder, gr_script *out) {
     if (!w.kept) return false;
     memset(w.kept, 0, 2 * size);
     w.answers = w.kept + j->count + 1;
-    bool ok = gr_reach_variables(vm, &needed) && choose(&w, &needed);
+    bool ok = complete_all(j) && gr_reach_variables(vm, &needed) && choose(&w, &needed);
     out->unheard = ok && is_unheard(&w);
     if (ok) put_all(&w);
     gr_places_free(vm, &needed);

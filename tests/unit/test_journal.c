@@ -24,7 +24,7 @@ static void open_session(void) {
     gr_vm_close(m.vm);
     m.vm = gr_vm_open(&(gr_options){.ctx = m.ctx, .write = machine_write, .user = &m, .pause = on_pause,
                                     .pausing = &pausing});
-    gr_journal_open(&journal, m.vm, (ad_random_state){0});
+    gr_journal_open(&journal, m.vm, false);
 }
 static void close_session(void) {
     gr_journal_close(&journal);
@@ -240,6 +240,16 @@ Test(journal, functions_of_a_statement_that_was_touched) {
     cr_assert(gr_script_make(&journal, "", &script));
     cr_expect_eq(script.lost.size, 0, "%s", script.lost.text);
     gr_script_free(&script);
+}
+
+/* Nothing is set aside, and all is written. */
+Test(journal, a_light_journal_writes_all) {
+    journal.light = true;
+    SESSION(15, "let a = mean([1, 3])", "fn mean(x) = 7 + late(x)", "1 + a", "|> sqrt", "let b = ans", "- b",
+            "fn late(x) = 2 * x", "param p = (1, [2, 3])", "let E = sum(p^2)", "p := p - 0.1 * ∂E/∂p",
+            "default_dtype(\"f32\")", "let r = randn(2); print(r)", "let v = [1, 2]", "v[0] = 5", "fn make() { let n = 0; fn(k) { n = n + k; n } }");
+    cr_expect_eq(journal.top_count, 0);
+    cr_expect_not(undo());
 }
 
 /* ---- at random -------------------------------------------------------------------------------- */
