@@ -41,8 +41,6 @@ static inline bool gr_given(const gr_call *call, uint32_t i) {
 gr_value gr_argument(const gr_call *call, uint32_t i);
 /* "`x` must be a string; it is a number" */
 bool gr_raise_kind(gr_vm *vm, const gr_call *call, uint32_t i, const char *wanted);
-/* Whether a row of the op table is a name of the prelude: operators have signs instead. */
-bool gr_is_public_row(ad_op op);
 
 /* Where v is a range: how a tensor is made of it. */
 void gr_help_range(gr_vm *vm, gr_diagnostic *d, gr_value v);

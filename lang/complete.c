@@ -269,7 +269,7 @@ static void complete_name(const place *at) {
     complete_typed_names(at);
     gr_complete_globals(at->vm, at->c, at->word);
     if (named) return;
-    gr_complete_prelude(at->vm, at->c, at->word);
+    gr_complete_prelude(at->c, at->word);
     gr_complete_keywords(at->c, at->word);
 }
 
@@ -294,7 +294,7 @@ static void complete_token(place *at, size_t cursor) {
     }
     uint32_t begin = gr_chain_begin(t, at->before - 1);
     if (begin + 2 == at->before && token_is(t, begin, "prelude", 7))
-        gr_complete_prelude(at->vm, at->c, at->word);
+        gr_complete_prelude(at->c, at->word);
     else if (gr_named_value(at->vm, t, begin, at->before - 1, &object))
         complete_fields(object, at->word, at->c);
 }

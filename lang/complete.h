@@ -21,7 +21,7 @@ static inline bool gr_begins(const char *name, size_t length, gr_prefix p) {
 
 /* The variables of the top level; the prelude; the keywords. */
 void gr_complete_globals(gr_vm *vm, gr_completion *c, gr_prefix p);
-void gr_complete_prelude(gr_vm *vm, gr_completion *c, gr_prefix p);
+void gr_complete_prelude(gr_completion *c, gr_prefix p);
 void gr_complete_keywords(gr_completion *c, gr_prefix p);
 /* The value of a top-level name, if it has one already; borrowed. */
 bool gr_known_value(gr_vm *vm, const char *name, size_t length, gr_value *out);

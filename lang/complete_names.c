@@ -6,6 +6,7 @@
 #include "builtin.h"
 #include "complete.h"
 #include "library.h"
+#include "prelude_names.h"
 #include "stdlib_embed.h"
 #include "vm_state.h"
 
@@ -31,73 +32,20 @@ void gr_complete_globals(gr_vm *vm, gr_completion *c, gr_prefix p) {
     }
 }
 
-static size_t name_length(const char *text, const char *end) {
-    size_t n = 0;
-    while (text + n < end && (text[n] == '_' || (unsigned char)text[n] >= 0x80 ||
-                              (text[n] >= '0' && text[n] <= '9') ||
-                              (unsigned)((text[n] | 32) - 'a') < 26u))
-        n++;
-    return n;
-}
-
-/* The name that a line of the library defines; 0: none. */
-static size_t defined_name(const char *line, const char *stop, const char **name) {
-    size_t word = stop - line > 3 && memcmp(line, "fn ", 3) == 0    ? 3
-                  : stop - line > 4 && memcmp(line, "let ", 4) == 0 ? 4
-                                                                    : 0;
-    *name = line + word;
-    return word ? name_length(line + word, stop) : 0;
-}
-
-/* Calls `each` for the lines of a file that define a name until it gives true. */
-typedef bool (*definition)(void *user, const char *name, size_t length, const char *line,
-                           const char *end);
-
-static bool each_definition(size_t file, definition each, void *user) {
-    const char *text = (const char *)gr_stdlib[file].text, *end = text + gr_stdlib[file].length;
-    for (const char *line = text, *name; line < end;) {
-        const char *stop = memchr(line, '\n', (size_t)(end - line));
-        if (!stop) stop = end;
-        size_t n = defined_name(line, stop, &name);
-        if (n && each(user, name, n, line, end)) return true;
-        line = stop + 1;
-    }
-    return false;
-}
-
 typedef struct offering {
     gr_completion *c;
     gr_prefix p;
 } offering;
 
-static bool offer_definition(void *user, const char *name, size_t length, const char *line,
-                             const char *end) {
+static void offer_name(void *user, const char *name, size_t length) {
     const offering *o = user;
-    (void)line, (void)end;
-    if (*name != '_') offer(o->c, name, length, o->p);
-    return false;
+    offer(o->c, name, length, o->p);
 }
 
-static void offer_rows(gr_completion *c, const gr_builtin *row, gr_prefix p) {
-    for (; row->name; row++) offer(c, row->name, strlen(row->name), p);
-}
-
-void gr_complete_prelude(gr_vm *vm, gr_completion *c, gr_prefix p) {
-    static const char *const constants[] = {"π", "pi", "inf", "nan", "args", "prelude"};
+void gr_complete_prelude(gr_completion *c, gr_prefix p) {
     offering o = {c, p};
-    (void)vm;
-    for (size_t file = 0; file < gr_stdlib_count; file++)
-        each_definition(file, offer_definition, &o);
-    for (const gr_builtin *const *table = gr_builtin_tables; *table; table++)
-        offer_rows(c, *table, p);
-    offer_rows(c, gr_builtins_transform, p);
-    for (int op = 1; op < ad_op_count(); op++) {
-        const ad_row_info *info = ad_op_info((ad_op)op);
-        if (gr_is_public_row((ad_op)op) && name_length(info->name, info->name + 1))
-            offer(c, info->name, strlen(info->name), p);
-    }
-    for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
-        offer(c, constants[i], strlen(constants[i]), p);
+    gr_each_prelude_name(offer_name, &o);
+    offer(c, "prelude", strlen("prelude"), p);
 }
 
 void gr_complete_keywords(gr_completion *c, gr_prefix p) {
@@ -226,7 +174,7 @@ bool gr_library_definition(const char *name, size_t length, size_t *file, const 
     size_t last = *file == SIZE_MAX ? gr_stdlib_count : *file + 1;
     if (*file == SIZE_MAX && *name == '_') return false; /* its file's own */
     for (size_t f = first; f < last; f++)
-        if (each_definition(f, is_sought, &s)) {
+        if (gr_each_definition((uint32_t)f, is_sought, &s)) {
             *file = f;
             *text = s.line;
             *size = (size_t)(definition_end(s.line, s.end) - s.line);
@@ -305,7 +253,7 @@ void gr_each_parameter(const char *signature, void (*each)(void *user, const cha
             continue;
         }
         if (!begins || *p == ' ' || *p == '\n') continue;
-        size_t n = name_length(p, p + strlen(p));
+        size_t n = gr_name_length(p, p + strlen(p));
         if (n) each(user, p, n);
         begins = false;
         if (n) p += n - 1;

@@ -10,6 +10,7 @@
 #include "format.h"
 #include "help.h"
 #include "module.h"
+#include "prelude_names.h"
 #include "stdlib_embed.h"
 #include "vm_state.h"
 

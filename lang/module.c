@@ -10,6 +10,7 @@
 #include "heap_private.h"
 #include "library.h"
 #include "parser.h"
+#include "prelude_names.h"
 #include "stdlib_embed.h"
 
 #include <math.h>
@@ -77,29 +78,9 @@ static const gr_builtin *builtin_row(const char *name) {
     return NULL;
 }
 
-bool gr_is_public_row(ad_op op) {
-    const ad_row_info *row = ad_op_info(op);
-    bool has_sign = op < AD_OP_WHERE && op != AD_OP_MOD;
-    return row && row->name && !has_sign && !(row->flags & AD_ROW_INTERNAL);
-}
-
 static ad_op public_row(const char *name) {
     ad_op op = ad_op_find(name);
     return op != AD_OP_NONE && gr_is_public_row(op) ? op : AD_OP_NONE;
-}
-
-static bool constant(const char *name, double *out) {
-    static const struct {
-        const char *name;
-        double value;
-    } all[] = {{"π", 3.14159265358979323846}, {"pi", 3.14159265358979323846}, {"inf", INFINITY},
-               {"nan", NAN}};
-    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (strcmp(all[i].name, name) == 0) {
-            *out = all[i].value;
-            return true;
-        }
-    return false;
 }
 
 /* What the command line gave, a tuple. */
@@ -107,7 +88,7 @@ static bool is_args(const gr_name *name) { return strcmp(name->text, "args") == 
 
 static bool in_prelude(gr_vm *vm, const gr_name *name) {
     double x;
-    return library_file(vm, name) || constant(name->text, &x) || is_args(name) ||
+    return library_file(vm, name) || gr_prelude_constant(name->text, &x) || is_args(name) ||
            builtin_row(name->text) || public_row(name->text) != AD_OP_NONE;
 }
 
@@ -135,10 +116,6 @@ uint32_t gr_prelude_slot(gr_vm *vm, const gr_name *name) {
 
 /* ---- the embedded library --------------------------------------------------------------------- */
 
-static bool is_name_byte(unsigned char c) {
-    return c == '_' || c >= 0x80 || (c >= '0' && c <= '9') || (unsigned)((c | 32) - 'a') < 26u;
-}
-
 static bool index_name(gr_vm *vm, const char *text, size_t length, uint32_t file) {
     gr_library *l = vm->library;
     const gr_name *name = gr_intern(vm->names, text, length);
@@ -151,33 +128,25 @@ static bool index_name(gr_vm *vm, const char *text, size_t length, uint32_t file
     return true;
 }
 
-/* The names that a line defines: `fn name(`, `let name =`, `let (a, b) =`. */
-static bool index_line(gr_vm *vm, const char *line, size_t length, uint32_t file) {
-    bool fn = length > 3 && memcmp(line, "fn ", 3) == 0;
-    bool let = length > 4 && memcmp(line, "let ", 4) == 0;
-    if (!fn && !let) return true;
-    for (size_t i = fn ? 3 : 4; i < length && line[i] != '=';) {
-        size_t from = i;
-        while (i < length && is_name_byte((unsigned char)line[i])) i++;
-        if (i > from && line[from] != '_' && !index_name(vm, line + from, i - from, file))
-            return false;
-        if (fn) return true;
-        if (i == from) i++;
-    }
-    return true;
+typedef struct indexing {
+    gr_vm *vm;
+    uint32_t file;
+    bool ok;
+} indexing;
+
+static bool index_definition(void *user, const char *name, size_t length, const char *line,
+                             const char *end) {
+    indexing *i = user;
+    (void)line, (void)end;
+    i->ok = *name == '_' || index_name(i->vm, name, length, i->file);
+    return !i->ok;
 }
 
 static bool index_library(gr_vm *vm) {
-    for (uint32_t f = 0; f < gr_stdlib_count; f++) {
-        const char *text = (const char *)gr_stdlib[f].text, *end = text + gr_stdlib[f].length;
-        while (text < end) {
-            const char *stop = memchr(text, '\n', (size_t)(end - text));
-            if (!stop) stop = end;
-            if (!index_line(vm, text, (size_t)(stop - text), f)) return false;
-            text = stop + 1;
-        }
-    }
-    return true;
+    indexing i = {.vm = vm, .ok = true};
+    for (; i.ok && i.file < gr_stdlib_count; i.file++)
+        gr_each_definition(i.file, index_definition, &i);
+    return i.ok;
 }
 
 void gr_keep_top(gr_vm *vm, gr_proto *p) {
@@ -242,7 +211,7 @@ bool gr_bind_pending(gr_vm *vm, uint32_t slot) {
     const gr_builtin *row;
     if (file)
         v = library_value(vm, name, file - 1);
-    else if (constant(name->text, &x))
+    else if (gr_prelude_constant(name->text, &x))
         v = ad_number(x);
     else if (is_args(name))
         v = gr_retain(vm, gr_arguments(vm));
@@ -269,33 +238,13 @@ void gr_offer_globals(gr_vm *vm, const gr_module *m, gr_suggestion *s) {
         }
 }
 
-static void offer_index(gr_vm *vm, gr_suggestion *s) {
-    for (uint32_t f = 0; f < gr_stdlib_count; f++) {
-        const char *text = (const char *)gr_stdlib[f].text, *end = text + gr_stdlib[f].length;
-        for (const char *line = text; line && line < end; line = memchr(line, '\n', (size_t)(end - line))) {
-            if (*line == '\n') line++;
-            if (end - line < 4 || memcmp(line, "fn ", 3) != 0 || line[3] == '_') continue;
-            size_t n = 0;
-            while (is_name_byte((unsigned char)line[3 + n])) n++;
-            gr_suggest_offer(s, line + 3, n);
-        }
-    }
-    (void)vm;
+static void offer_name(void *user, const char *name, size_t length) {
+    gr_suggest_offer(user, name, length);
 }
 
 void gr_offer_names(gr_vm *vm, const gr_module *m, gr_suggestion *s) {
     gr_offer_globals(vm, m, s);
-    offer_index(vm, s);
-    for (const gr_builtin *const *table = gr_builtin_tables; *table; table++)
-        for (const gr_builtin *row = *table; row->name; row++)
-            gr_suggest_offer(s, row->name, strlen(row->name));
-    for (const gr_builtin *row = gr_builtins_transform; row->name; row++)
-        gr_suggest_offer(s, row->name, strlen(row->name));
-    for (int op = 1; op < ad_op_count(); op++) {
-        const ad_row_info *info = ad_op_info((ad_op)op);
-        if (info && info->name && !(info->flags & AD_ROW_INTERNAL))
-            gr_suggest_offer(s, info->name, strlen(info->name));
-    }
+    gr_each_prelude_name(offer_name, s);
 }
 
 /* ---- import ----------------------------------------------------------------------------------- */

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Names that other languages have and Gradus spells differently: what to write instead. Only names
- * that the prelude does not have are looked up here.
+ * Names of functions and of arguments that other languages have and Gradus spells differently: what to
+ * write instead. Only names that the prelude, or the function, does not have are looked up here.
  */
 #include "suggest.h"
 
+#include "complete.h"
 #include "diagnostic.h"
 
 #include <ctype.h>
@@ -13,67 +14,9 @@
 static const struct {
     const char *name, *hint;
 } rows[] = {
-    {"range", "write `0..n` for the whole numbers from 0 up to n"},
-    {"length", "write `len(x)` for the number of items"},
-    {"numel", "write `size(x)` for the number of elements"},
-    {"ndims", "write `len(x.shape)` for the number of axes"},
-    {"shape", "write `x.shape`"},
-    {"append", "write `t = push(t, x)`"},
-    {"println", "write `print(x)`"},
-    {"printf", "write `print(\"{x:.3f}\")`"},
-    {"echo", "write `print(x)`"},
-    {"disp", "write `print(x)`"},
-    {"input", "write `read_line()`"},
-    {"int", "write `trunc(x)`, or `num(text)` for a number in a text"},
-    {"float", "write `num(text)` for a number in a text"},
-    {"parseFloat", "write `num(text)`"},
-    {"parse", "write `num(text)` for a number in a text"},
-    {"string", "write `str(x)`"},
-    {"list", "write `(a, b)` for a tuple"},
-    {"tuple", "write `(a, b)` for a tuple"},
-    {"dict", "write `{name: value}`"},
-    {"Dict", "write `{name: value}`"},
-    {"array", "write `[1, 2, 3]`, or `tensor(t)` for a tuple of numbers"},
-    {"Array", "write `[1, 2, 3]`, or `tensor(t)` for a tuple of numbers"},
-    {"typeof", "write `type(x)`"},
-    {"isinstance", "write `type(x) == \"number\"`"},
-    {"null", "write `nil`"},
-    {"NULL", "write `nil`"},
-    {"undefined", "write `nil`"},
-    {"nothing", "write `nil`"},
-    {"NaN", "write `nan`"},
-    {"Inf", "write `inf`"},
-    {"Infinity", "write `inf`"},
-    {"PI", "write `π` or `pi`"},
-    {"ln", "write `log(x)` for the natural logarithm"},
-    {"pow", "write `x^y`"},
-    {"power", "write `x^y`"},
-    {"square", "write `x^2`"},
-    {"vstack", "write `concat((a, b), axis = 0)`"},
-    {"hstack", "write `concat((a, b), axis = 1)`"},
-    {"cat", "write `concat((a, b), axis = 0)`"},
-    {"vcat", "write `concat((a, b), axis = 0)`"},
-    {"hcat", "write `concat((a, b), axis = 1)`"},
-    {"concatenate", "write `concat((a, b), axis = 0)`"},
-    {"reduce", "write `fold(f, start, xs)`"},
-    {"foldl", "write `fold(f, start, xs)`"},
-    {"random", "write `rand(n)`, numbers from 0 to 1"},
-    {"open", "write `read_text(path)`"},
-    {"readlines", "write `split(read_text(path), \"\\n\")`"},
-    {"time", "write `clock()` for seconds"},
-    {"sleep", "a script does not wait; `clock()` gives the time"},
-    {"detach", "write `stop(x)`"},
-    {"stop_gradient", "write `stop(x)`"},
-    {"gradient", "write `∂E/∂W`, or `∇f` for a function"},
-    {"derivative", "write `f'(x)`, or `∂E/∂W`"},
-    {"no_grad", "write `W := W - rate * ∂E/∂W`: `:=` does not record"},
-    {"Variable", "write `param W = ...` for a variable that is tracked"},
-    {"quit", "write `exit()`; at the prompt `:quit` and Ctrl-D leave, too"},
-    {"clear", "Ctrl-L clears the window, `:reset` forgets all variables"},
-    {"whos", "`:vars` lists the variables"},
-    {"prelude", "`prelude` stands in front of a name, as in `prelude.sum`"},
-    {"this", "a function sees the variables around it; there are no objects with `this`"},
-    {"self", "a function sees the variables around it; there are no objects with `self`"},
+#define GR_FOREIGN(name, hint) {name, hint},
+#include "foreign_names.def"
+#undef GR_FOREIGN
 };
 
 static const char *const modules[] = {"np",   "numpy", "torch", "nn",      "math",  "jnp",
@@ -102,4 +45,49 @@ bool gr_hint_foreign(gr_diagnostic *d, const char *name, const char *behind) {
     else if (hint) gr_diag_help(d, "%s", hint);
     else return false;
     return true;
+}
+
+/* ---- arguments -------------------------------------------------------------------------------- */
+
+/* What the argument may be called here, where it is written so elsewhere. */
+static const struct {
+    const char *theirs, *ours;
+} arguments[] = {
+    {"dim", "axis"},          {"dims", "axis"},           {"axes", "axis"},        {"margin", "axis"},
+    {"keepdims", "keep"},     {"keepdim", "keep"},        {"keep_dims", "keep"},   {"learning_rate", "lr"},
+    {"rate", "lr"},           {"step_size", "lr"},        {"eta", "lr"},           {"λ", "lr"},
+    {"p", "rate"},            {"epsilon", "eps"},         {"correction", "ddof"},  {"unbiased", "ddof"},
+    {"key", "by"},            {"reverse", "descending"},  {"delimiter", "separator"}, {"sep", "separator"},
+    {"sep", "at"},            {"mean", "loc"},            {"std", "scale"},        {"shape", "size"},
+    {"in_features", "n_in"},  {"out_features", "n_out"},  {"units", "n_out"},      {"hidden_size", "n"},
+    {"input_size", "n_in"},   {"kernel_size", "size"},    {"num_heads", "heads"},  {"opt", "optimizer"},
+    {"optim", "optimizer"},   {"criterion", "loss"},      {"batchsize", "batch_size"}, {"n_epochs", "epochs"},
+    {"num", "n"},             {"count", "n"},             {"label", "labels"},     {"legend", "labels"},
+    {"rho", "alpha"},         {"betas", "beta1"},         {"nbins", "bins"},
+};
+
+typedef struct sought {
+    const char *name; /* of an argument */
+    bool found;
+    gr_suggestion *near;
+} sought;
+
+static void look_at_parameter(void *user, const char *name, size_t size) {
+    sought *s = user;
+    if (s->name && strlen(s->name) == size && memcmp(s->name, name, size) == 0) s->found = true;
+    if (s->near) gr_suggest_offer(s->near, name, size);
+}
+
+void gr_hint_argument(gr_diagnostic *d, const char *signature, const char *name) {
+    gr_suggestion near = gr_suggest_begin(name, strlen(name));
+    for (size_t i = 0; i < sizeof arguments / sizeof *arguments; i++) {
+        sought s = {.name = arguments[i].ours};
+        if (strcmp(arguments[i].theirs, name) != 0) continue;
+        gr_each_parameter(signature, look_at_parameter, &s);
+        if (!s.found) continue;
+        gr_diag_help(d, "write `%s = …`", s.name);
+        return;
+    }
+    gr_each_parameter(signature, look_at_parameter, &(sought){.near = &near});
+    if (near.best) gr_diag_help(d, "write `%.*s = …`", (int)near.best_size, near.best);
 }

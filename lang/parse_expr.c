@@ -88,9 +88,28 @@ static gr_node *superscript(gr_parser *p, gr_node *left, uint32_t begin) {
     return node;
 }
 
+/* 1..=n and 1..<n, of Rust and Swift: where the range ends, with the upper bound in it. */
+static void foreign_bound(gr_parser *p, uint32_t begin, gr_span dots) {
+    bool closed = gr_at(p, GR_T_ASSIGN);
+    gr_span low = {begin, dots.begin}, sign = {dots.begin, p->token.span.end};
+    gr_advance(p);
+    uint32_t at = p->token.span.begin;
+    gr_node *high = gr_parse_level(p, GR_LEVEL_ADD);
+    if (!high) return;
+    gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, sign, "ranges are written with `..`");
+    if (closed) gr_diag_note(d, "a range ends before its upper bound: `0..3` is 0, 1, 2");
+    if (closed && high->kind == GR_N_NUMBER)
+        gr_suggest_code(p, d, "%.*s..%.0f", GR_TEXT(p, low), high->as.number + 1);
+    else gr_suggest_code(p, d, "%.*s..%.*s%s", GR_TEXT(p, low), GR_TEXT(p, gr_from(p, at)), closed ? " + 1" : "");
+}
+
 static gr_node *range(gr_parser *p, gr_node *low, uint32_t begin) {
     gr_span dots = p->token.span;
     gr_advance(p);
+    if (low && (gr_at(p, GR_T_ASSIGN) || gr_at(p, GR_T_LT))) {
+        foreign_bound(p, begin, dots);
+        return NULL;
+    }
     gr_node *high = NULL, *step = NULL;
     bool by = gr_at_word(p, p->word_by);
     bool open = p->index_item && (by || !gr_begins_operand(&p->token));

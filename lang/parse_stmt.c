@@ -120,11 +120,40 @@ static void colon_range(gr_parser *p, uint32_t begin) {
     }
 }
 
+/* From here to the brace of the block, or to the end of the line. */
+static gr_span rest_of_head(const gr_parser *p, uint32_t begin) {
+    gr_span rest = gr_rest_of_line(p, begin, "");
+    const char *text = p->source->text + begin, *brace = memchr(text, '{', rest.end - begin);
+    if (brace) rest.end = begin + (uint32_t)(brace - text);
+    while (rest.end > begin && p->source->text[rest.end - 1] == ' ') rest.end--;
+    return rest;
+}
+
 /* for x of xs */
 static void loop_of(gr_parser *p, const gr_node *pattern) {
-    gr_span of = p->token.span, rest = gr_rest_of_line(p, of.end, "{");
+    gr_span of = p->token.span, rest = rest_of_head(p, of.end);
     gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, of, "a `for` says `in`, not `of`");
     gr_suggest_code(p, d, "for %.*s in%.*s { }", GR_TEXT(p, pattern->span), GR_TEXT(p, rest));
+}
+
+/* for a in x, b in y { } */
+static void second_source(gr_parser *p, const gr_node *pattern, gr_span source) {
+    gr_span comma = p->token.span, rest = rest_of_head(p, comma.end);
+    gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, comma, "a `for` runs through one thing");
+    gr_diag_note(d, "two of the same length run side by side as `for (a, b) in zip(x, y) { }`");
+    gr_suggest_code(p, d, "for %.*s in %.*s { for%.*s { } }", GR_TEXT(p, pattern->span),
+                    GR_TEXT(p, source), GR_TEXT(p, rest));
+}
+
+/* for i, x in enumerate(xs) { } */
+static void bare_names(gr_parser *p, const gr_node *pattern) {
+    gr_span comma = p->token.span, rest = rest_of_head(p, comma.end);
+    const char *text = p->source->text + rest.begin;
+    const char *in = strstr(text, " in ");
+    gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, comma, "names that stand together need parentheses");
+    if (!in || in > text + (rest.end - rest.begin)) return;
+    int names = (int)(in - text), source = (int)(rest.end - rest.begin) - names;
+    gr_suggest_code(p, d, "for (%.*s,%.*s)%.*s { }", GR_TEXT(p, pattern->span), names, text, source, in);
 }
 
 static gr_node *for_loop(gr_parser *p) {
@@ -136,11 +165,13 @@ static gr_node *for_loop(gr_parser *p) {
                                    "a `for` names what it runs over behind `in`");
         gr_diag_help(d, "write `for %.*s in 0..n { }`", GR_TEXT(p, pattern->span));
     }
+    if (pattern && gr_at(p, GR_T_COMMA)) bare_names(p, pattern);
     if (pattern && gr_at(p, GR_T_NAME) && word_is(&p->token, "of")) loop_of(p, pattern);
     if (!pattern || !gr_expect(p, GR_T_IN, "`in` and what the loop runs over")) return NULL;
     uint32_t source_begin = p->token.span.begin;
     gr_node *source = gr_parse_expression(p);
     if (source) colon_range(p, source_begin);
+    if (source && gr_at(p, GR_T_COMMA)) second_source(p, pattern, gr_from(p, source_begin));
     gr_check_names(p, pattern);
     gr_node *body = p->failed ? NULL : gr_parse_block(p, "the head of the loop");
     return loop_node(p, GR_N_FOR, pattern, source, body, begin);

@@ -32,4 +32,7 @@ struct gr_diagnostic;
  * with the field that stands behind it. False: nothing is known of it. */
 bool gr_hint_foreign(struct gr_diagnostic *d, const char *name, const char *behind);
 
+/* Hints at the argument of a function of this signature, "fn f(a, b = 1)", that was probably meant. */
+void gr_hint_argument(struct gr_diagnostic *d, const char *signature, const char *name);
+
 #endif

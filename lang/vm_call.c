@@ -231,7 +231,13 @@ static bool unknown(gr_vm *vm, gr_value f, const gr_string *name) {
     char text[200], key[80];
     snprintf(key, sizeof key, "%.*s", (int)name->length, name->bytes);
     snprintf(text, sizeof text, "`%s` has no argument `%s`", gr_function_name(f), key);
-    return complain_call(vm, f, key, UINT32_MAX, text);
+    complain_call(vm, f, key, UINT32_MAX, text);
+    gr_buffer head;
+    gr_buffer_init(&head, vm->ctx);
+    gr_function_text(vm, f, &head);
+    if (head.text) gr_hint_argument(vm->report.last, head.text, key);
+    gr_buffer_free(&head);
+    return false;
 }
 
 static bool given_twice(gr_vm *vm, gr_value f, const char *name) {
