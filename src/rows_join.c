@@ -347,8 +347,11 @@ static ad_status roll_shifts(ad_ctx *ctx, const ad_arg *args, const ad_tensor *x
     int naxes = ad_arg_given(args, 1) ? (args[1].ints != NULL ? args[1].count : 1) : 1;
     const int64_t *axes = ad_arg_given(args, 1) && args[1].ints != NULL ? args[1].ints : &one_axis;
     memset(by, 0, sizeof(int64_t) * x->rank);
+    if (n != 1 && !ad_arg_given(args, 1))
+        return ad_fail(ctx, AD_ERR_ARGUMENT, -1,
+                       "without `axis` the whole is rolled by one shift; here are %d", n);
     if (n != naxes && n != 1)
-        return ad_fail(ctx, AD_ERR_ARGUMENT, -1, "%d shifts for %d axes", n, naxes);
+        return ad_fail(ctx, AD_ERR_ARGUMENT, -1, "`shift` has %d numbers, but `axis` names %d", n, naxes);
     for (int k = 0; k < naxes; k++) {
         int axis;
         ad_status s = ad_axis_normal(ctx, x->rank, axes[k], &axis);
