@@ -156,23 +156,18 @@ static bool gr_b_replace(gr_vm *vm, gr_call *call) {
     return take_buffer(vm, call, &text);
 }
 
-static int64_t count_characters(const char *bytes, size_t length) {
-    int64_t n = 0;
-    for (size_t i = 0; i < length; i++) n += ((unsigned char)bytes[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static bool gr_b_find(gr_vm *vm, gr_call *call) {
     gr_string *s, *part;
     int64_t start = 0;
     if (!two_strings(vm, call, &s, &part)) return false;
     if (gr_given(call, 2) && !gr_want_count(vm, call, 2, 0, &start)) return false;
     if (start > gr_string_chars(s)) return true;
-    size_t from = gr_string_offset(s, start);
+    size_t from = gr_string_offset(vm, s, start);
     const char *hit = part->length == 0 ? s->bytes + from
                                         : memmem(s->bytes + from, s->length - from, part->bytes,
                                                  part->length);
-    if (hit) call->result = ad_number((double)count_characters(s->bytes, (size_t)(hit - s->bytes)));
+    if (hit)
+        call->result = ad_number((double)(start + gr_count_chars(s->bytes + from, (size_t)(hit - s->bytes) - from)));
     return true; /* else nil */
 }
 

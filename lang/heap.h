@@ -42,8 +42,9 @@ gr_value gr_string_room(gr_vm *vm, size_t length, char **bytes);
 /* Takes `a`, borrows `b`. */
 gr_value gr_string_join(gr_vm *vm, gr_value a, gr_value b);
 int64_t gr_string_chars(gr_string *s);
-/* Byte offset of a character, 0 ≤ index ≤ chars; constant for ASCII. */
-size_t gr_string_offset(gr_string *s, int64_t index);
+int64_t gr_count_chars(const char *bytes, size_t length);
+/* Byte offset of a character, 0 ≤ index ≤ chars; constant for ASCII, and again in the same string. */
+size_t gr_string_offset(gr_vm *vm, gr_string *s, int64_t index);
 /* A window; positions in bytes. */
 gr_value gr_string_slice(gr_vm *vm, gr_value s, size_t from, size_t to);
 uint32_t gr_string_hash_now(gr_string *s);

@@ -7,6 +7,7 @@
 #include "vm_state.h"
 
 void gr_string_free(gr_vm *vm, gr_string *s);
+void gr_string_forget_marks(gr_vm *vm, const gr_string *s); /* string_marks.c */
 void gr_tuple_free(gr_vm *vm, gr_tuple *t);
 void gr_record_free(gr_vm *vm, gr_record *r);
 bool gr_items_shared(const gr_tuple *t); /* do other windows look at its buffer? */

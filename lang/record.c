@@ -48,6 +48,17 @@ static void index_key(gr_layout *l, uint32_t place) {
     l->slots[i] = place + 1;
 }
 
+/* The names are those of `from`, whose slots do where there are as many. */
+static void fill_slots(gr_layout *l, const gr_layout *from) {
+    if (!l->slots) return;
+    if (from && from->slot_room == l->slot_room) {
+        memcpy(l->slots, from->slots, l->slot_room * sizeof *l->slots);
+        return;
+    }
+    memset(l->slots, 0, l->slot_room * sizeof *l->slots);
+    for (uint32_t i = 0; i < l->count; i++) index_key(l, i);
+}
+
 /* A layout with these names and room for `room`; owned ones retain them. */
 static gr_layout *layout_new(gr_vm *vm, const gr_layout *from, uint32_t room, bool shared) {
     gr_layout *l = ad_mem_get(vm->ctx, sizeof *l);
@@ -62,12 +73,11 @@ static gr_layout *layout_new(gr_vm *vm, const gr_layout *from, uint32_t room, bo
         layout_free(vm, l);
         goto failed;
     }
-    if (l->slots) memset(l->slots, 0, l->slot_room * sizeof *l->slots);
     for (uint32_t i = 0; i < l->count; i++) {
         l->keys[i] = from->keys[i];
         if (!shared) l->keys[i]->object.refs++;
-        if (l->slots) index_key(l, i);
     }
+    fill_slots(l, from);
     return l;
 failed:
     gr_raise_memory(vm);
@@ -301,18 +311,50 @@ bool gr_record_set_text(gr_vm *vm, gr_value *v, const char *key, gr_value x) {
     return false;
 }
 
-bool gr_record_remove(gr_vm *vm, gr_value *v, gr_string *key) {
-    int64_t at = gr_record_index(*v, key);
-    if (at < 0) return true;
+/* A record of a shared layout without one field: a shape again, so that instructions know it. */
+static bool remove_from_shape(gr_vm *vm, gr_value *v, uint32_t at) {
     gr_value out = gr_record_new(vm);
     bool ok = !gr_failed(out);
     for (uint32_t i = 0; ok && i < gr_record_count(*v); i++)
         if (i != at)
-            ok = gr_record_set(vm, &out, gr_record_key(*v, i),
-                               gr_retain(vm, gr_record_value(*v, i)));
-    if (ok)
-        gr_replace(vm, v, out);
-    else if (!gr_failed(out))
-        gr_release(vm, out);
+            ok = gr_record_set(vm, &out, gr_record_key(*v, i), gr_retain(vm, gr_record_value(*v, i)));
+    if (ok) gr_replace(vm, v, out);
+    else if (!gr_failed(out)) gr_release(vm, out);
     return ok;
+}
+
+/* Empties the slot of a place; those behind it that were pushed on by a collision move up. */
+static void unindex(gr_layout *l, uint32_t place) {
+    uint32_t mask = l->slot_room - 1, hole = gr_string_hash(l->keys[place]) & mask;
+    while (l->slots[hole] != place + 1) hole = (hole + 1) & mask;
+    for (uint32_t i = (hole + 1) & mask; l->slots[i]; i = (i + 1) & mask) {
+        uint32_t home = gr_string_hash(l->keys[l->slots[i] - 1]) & mask;
+        if (((i - home) & mask) < ((i - hole) & mask)) continue;
+        l->slots[hole] = l->slots[i];
+        hole = i;
+    }
+    l->slots[hole] = 0;
+}
+
+static void remove_key(gr_vm *vm, gr_layout *l, uint32_t place) {
+    gr_string *key = l->keys[place];
+    if (l->slots) unindex(l, place);
+    l->count--;
+    memmove(l->keys + place, l->keys + place + 1, (l->count - place) * sizeof *l->keys);
+    for (uint32_t i = 0; place < l->count && i < l->slot_room; i++) l->slots[i] -= l->slots[i] > place + 1;
+    gr_release(vm, gr_of_kind(GR_STRING, key));
+}
+
+bool gr_record_remove(gr_vm *vm, gr_value *v, gr_string *key) {
+    int64_t at = gr_record_index(*v, key);
+    if (at < 0) return true;
+    if (gr_as_record(*v)->layout->shared) return remove_from_shape(vm, v, (uint32_t)at);
+    gr_record *r = unshare(vm, v, 0);
+    if (!r) return false;
+    gr_value gone = r->values[at];
+    remove_key(vm, r->layout, (uint32_t)at);
+    r->count--;
+    memmove(r->values + at, r->values + at + 1, (r->count - (size_t)at) * sizeof *r->values);
+    gr_release(vm, gone);
+    return true;
 }

@@ -29,6 +29,7 @@ static void release_bytes(gr_vm *vm, gr_bytes *b) {
 }
 
 void gr_string_free(gr_vm *vm, gr_string *s) {
+    if (s->object.aux) gr_string_forget_marks(vm, s);
     size_t size = sizeof *s + (s->base ? 0 : s->length);
     if (s->base) release_bytes(vm, s->base);
     ad_mem_put(vm->ctx, s, size);
@@ -52,24 +53,15 @@ gr_value gr_string_text(gr_vm *vm, const char *text) {
     return gr_string_new(vm, text, strlen(text));
 }
 
-static int64_t count_chars(const char *bytes, size_t length) {
+int64_t gr_count_chars(const char *bytes, size_t length) {
     int64_t n = 0;
     for (size_t i = 0; i < length; i++) n += ((unsigned char)bytes[i] & 0xC0) != 0x80;
     return n;
 }
 
 int64_t gr_string_chars(gr_string *s) {
-    if (s->chars < 0) s->chars = count_chars(s->bytes, s->length);
+    if (s->chars < 0) s->chars = gr_count_chars(s->bytes, s->length);
     return s->chars;
-}
-
-size_t gr_string_offset(gr_string *s, int64_t index) {
-    int64_t chars = gr_string_chars(s);
-    if (chars == (int64_t)s->length) return (size_t)index;
-    if (index >= chars) return s->length;
-    size_t at = 0;
-    for (;; at++)
-        if (((unsigned char)s->bytes[at] & 0xC0) != 0x80 && index-- == 0) return at;
 }
 
 /* A new window on `base` that ends where it is used up to, or in place of `a` if that is unshared. */
@@ -136,6 +128,8 @@ gr_value gr_string_join(gr_vm *vm, gr_value a, gr_value b) {
     gr_string *s = gr_as_string(a), *t = gr_as_string(b);
     gr_value joined;
     if (t->length == 0) return a;
+    if (s->base && s->base->refs == 1) /* what was cut off behind it */
+        s->base->used = (size_t)(s->bytes - s->base->data) + s->length;
     if (s->base && s->bytes + s->length == s->base->data + s->base->used &&
         t->length <= s->base->room - s->base->used) {
         gr_bytes *base = s->base;

@@ -97,10 +97,20 @@ static gr_tuple *copy_with_room(gr_vm *vm, gr_tuple *t, size_t room) {
     return copy;
 }
 
+/* What was cut off behind the only window of a buffer is let go of: `t = t[..-1]` and then
+ * `t = push(t, x)`, a stack, goes on in its buffer. */
+static void trim(gr_vm *vm, gr_tuple *t) {
+    gr_items *b = t->base;
+    if (!b || b->refs > 1) return;
+    size_t end = (size_t)(t->items - b->data) + t->count;
+    while (b->used > end) gr_release(vm, b->data[--b->used]);
+}
+
 /* Takes `v`; gives a tuple nobody else holds whose window can be extended by `more` items. The window
  * is not yet extended. NULL: memory, `v` is released. */
 static gr_tuple *extendable(gr_vm *vm, gr_value v, size_t more) {
     gr_tuple *t = gr_as_tuple(v), *out;
+    trim(vm, t);
     bool fits = t->base && t->items + t->count == t->base->data + t->base->used &&
                 more <= t->base->room - t->base->used;
     if (fits && t->object.refs == 1) return t;

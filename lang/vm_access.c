@@ -306,14 +306,14 @@ static bool slice_string(gr_vm *vm, gr_value v, int64_t from, int64_t to, int64_
                          gr_value *out) {
     gr_string *s = gr_as_string(v);
     if (step == 1) {
-        size_t a = gr_string_offset(s, from), b = to > from ? gr_string_offset(s, to) : a;
+        size_t a = gr_string_offset(vm, s, from), b = to > from ? gr_string_offset(vm, s, to) : a;
         *out = gr_string_slice(vm, v, a, b);
         return !gr_failed(*out);
     }
     gr_buffer text;
     gr_buffer_init(&text, vm->ctx);
     for (int64_t i = from; step > 0 ? i < to : i > to; i += step) {
-        size_t a = gr_string_offset(s, i), b = gr_string_offset(s, i + 1);
+        size_t a = gr_string_offset(vm, s, i), b = gr_string_offset(vm, s, i + 1);
         gr_buffer_put(&text, s->bytes + a, b - a);
     }
     *out = gr_string_new(vm, text.text ? text.text : "", text.size);
@@ -387,7 +387,7 @@ bool gr_get_item(gr_vm *vm, gr_value object, gr_value index, uint32_t src, gr_va
     case GR_STRING: {
         gr_string *s = gr_as_string(object);
         if (!position(vm, index, "string", (size_t)gr_string_chars(s), &at)) return false;
-        size_t from = gr_string_offset(s, (int64_t)at), to = gr_string_offset(s, (int64_t)at + 1);
+        size_t from = gr_string_offset(vm, s, (int64_t)at), to = gr_string_offset(vm, s, (int64_t)at + 1);
         *out = gr_string_slice(vm, object, from, to);
         return !gr_failed(*out);
     }

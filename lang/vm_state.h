@@ -71,6 +71,14 @@ typedef struct gr_recording {
     bool was;
 } gr_recording;
 
+enum { GR_MARKED_STRINGS = 4 };
+
+/* Offsets of characters in a long string that is not ASCII (string_marks.c). */
+typedef struct gr_string_marks {
+    gr_string *of;
+    size_t *marks, count, room;
+} gr_string_marks;
+
 struct gr_vm {
     ad_ctx *ctx;
     gr_names *names;
@@ -121,6 +129,8 @@ struct gr_vm {
     gr_layout *root_layout;
     gr_string **name_strings;
     uint32_t name_string_room;
+    gr_string_marks marked[GR_MARKED_STRINGS];
+    uint32_t next_marked;
 
     /* the nan tracer: operations that were told in this run, by their source numbers */
     gr_nan nan_mode;
