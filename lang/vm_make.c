@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Making values from registers and taking them apart: tensors, patterns, what `for` runs through. */
+#include "builtin.h"
 #include "format.h"
 #include "structure.h"
 #include "vm_state.h"
@@ -9,6 +10,12 @@
 #include <string.h>
 
 /* ---- tensors ---------------------------------------------------------------------------------- */
+
+static const char *hint_for_item(gr_value v) {
+    if (gr_is_numeric(v)) return "rows of different lengths are written with `( )`, as a tuple";
+    if (v.kind == GR_TUPLE) return "rows stand in brackets, `[[1, 2], [3, 4]]`; a list of tuples in `( )`";
+    return "a list of these is written with `( )`";
+}
 
 static bool odd_item(gr_vm *vm, size_t i, gr_value v, gr_value first) {
     gr_buffer what;
@@ -30,8 +37,8 @@ static bool odd_item(gr_vm *vm, size_t i, gr_value v, gr_value first) {
         gr_span span = gr_operand_span(vm, 1, &source);
         gr_diag_also(d, source, span, "item 0");
     }
-    gr_diag_help(d, gr_is_numeric(v) ? "rows of different lengths are written with `( )`, as a tuple"
-                                     : "a list of these is written with `( )`");
+    if (v.kind == GR_RANGE) gr_help_range(vm, d, v);
+    else gr_diag_help(d, "%s", hint_for_item(v));
     gr_buffer_free(&what);
     return false;
 }
