@@ -319,8 +319,9 @@ static bool trace(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
 }
 
 /* The register of an instruction's k-th operand (from 0). */
-static bool operand_register(gr_insn i, uint32_t k, uint32_t *reg) {
+static bool operand_register(const gr_proto *p, gr_insn i, uint32_t k, uint32_t *reg) {
     switch (i.op) {
+    case GR_I_PARTIAL: *reg = p->descriptors[i.wide].reg + k; return k <= p->descriptors[i.wide].count;
     case GR_I_CALL:
     case GR_I_CALLG: *reg = i.a + k; return k > 0; /* 0 is the function */
     case GR_I_CALLX: return false;
@@ -397,7 +398,7 @@ bool gr_birth_of_operand(gr_vm *vm, uint32_t k, gr_value v, gr_birth *out) {
     if (k == UINT32_MAX) {
         if (!callee(vm, frame, pc, out)) return false;
     } else if (!gr_birth_of_tracked(vm, v, out)) {
-        if (!operand_register(f->proto->code[pc], k, &reg)) return false;
+        if (!operand_register(f->proto, f->proto->code[pc], k, &reg)) return false;
         if (!trace(vm, (gr_seen){frame, f->proto, pc, reg, NULL}, 0, out)) return false;
     }
     return out->source != f->proto->source || out->span.begin < shown.begin ||

@@ -230,6 +230,7 @@ bool gr_partial(gr_vm *vm, const gr_descriptor *d, gr_value *registers, uint32_t
         return false;
     }
     bool ok = gr_derivative(vm, r[0], d->count, r + 1, d->places, 0, src, out);
+    if (ok) gr_watch_numerator(vm, d, r[0], r + 1);
     for (uint32_t i = 0; ok && i < d->count; i++) gr_replace(vm, &r[1 + i], out[i]);
     if (out != few) ad_mem_put(vm->ctx, out, d->count * sizeof *out);
     if (ok) gr_replace(vm, &r[0], ad_number(r[0].kind == AD_TENSOR ? r[0].tensor->rank : 0));

@@ -98,6 +98,7 @@ static void begin(gr_vm *vm) {
     gr_why_begin(vm);
     ad_set_recording(vm->ctx, true);
     if (vm->paused) return; /* what is under way there goes on later */
+    vm->told_constant = false;
     vm->active_count = vm->active_floor = vm->recording_count = vm->muted = 0;
     vm->interruptible = 0;
     if (vm->pausing) vm->pausing->updating = 0;

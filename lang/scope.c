@@ -7,6 +7,7 @@
 #include "scope.h"
 
 #include "library.h"
+#include "lost.h"
 #include "suggest.h"
 #include "vm_state.h"
 
@@ -35,6 +36,8 @@ typedef struct walker {
     bool statement;                  /* the next node to be walked is one */
     const gr_node *hiding;           /* the pattern of the `let` whose right side is walked */
     const gr_node *assignment;       /* whose target is walked */
+    const gr_node *assigning;        /* whose value is walked */
+    uint32_t loop, loops;            /* the outermost loop of this function, by number; how many there were */
     told told[GR_MAX_ERRORS];        /* names that were complained about, each once */
     uint32_t told_count;
     bool ok;
@@ -223,6 +226,7 @@ static void walk_name(walker *w, gr_node *node) {
         check_hiding(w, v, node);
         check_early(w, v, node);
         note_use(w, v, index, node);
+        gr_lost_read(v, w->assigning, w->loop);
         node->slot = index + 1;
         return;
     }
@@ -297,6 +301,7 @@ static void walk_assigned(walker *w, gr_node *node, bool update) {
     if (v) {
         if ((v->flags & GR_VAR_TRACKED) && !update) assign_param(w, name, node->span);
         note_use(w, v, index, node);
+        gr_lost_write(v, w->assignment, w->loop);
         v->flags |= GR_VAR_ASSIGNED | (w->pending ? GR_VAR_INSIDE : 0u);
         node->slot = index + 1;
         return;
@@ -384,7 +389,7 @@ static void walk_parameters(walker *w, const gr_fn *fn, uint32_t index) {
     for (uint32_t i = 0; i < fn->parameter_count; i++) {
         check_letters(w, fn->parameters[i].pattern, index);
         if (fn->parameters[i].fallback) walk(w, fn->parameters[i].fallback);
-        declare_pattern(w, fn->parameters[i].pattern, 0, false);
+        declare_pattern(w, fn->parameters[i].pattern, GR_VAR_PARAMETER, false);
     }
 }
 
@@ -400,13 +405,16 @@ static void walk_fn(walker *w, gr_node *node, uint32_t own) {
     node->slot = index;
     walker outer = *w;
     w->fn = index;
-    w->loop_depth = w->inside = w->pending = 0;
-    w->hiding = NULL;
+    w->loop_depth = w->inside = w->pending = w->loop = 0;
+    w->hiding = w->assigning = NULL;
     walk_parameters(w, node->as.fn, index);
     w->statement = true;
     walk(w, node->as.fn->body);
+    if (w->ok) gr_lost_tell(s, index, node->as.fn->name);
     unwind_bindings(w, outer.binding_count);
     w->fn = outer.fn;
+    w->loop = outer.loop;
+    w->assigning = outer.assigning;
     w->loop_depth = outer.loop_depth;
     w->inside = outer.inside;
     w->pending = outer.pending;
@@ -494,14 +502,14 @@ static void walk_loop(walker *w, gr_node *pattern, gr_node *source, gr_node *con
     uint32_t mark = w->binding_count;
     const gr_node *hiding = w->hiding;
     if (source && pattern) walk(w, source); /* of a while it is looked at in each turn */
-    w->loop_depth++;
+    if (w->loop_depth++ == 0) w->loop = ++w->loops;
     w->hiding = NULL;
     if (source && !pattern) walk(w, source);
     if (pattern) declare_pattern(w, pattern, 0, false);
     if (condition) walk(w, condition);
     w->statement = statement;
     walk(w, body);
-    w->loop_depth--;
+    if (--w->loop_depth == 0) w->loop = 0;
     w->hiding = hiding;
     unwind_bindings(w, mark);
 }
@@ -656,7 +664,9 @@ static void walk(walker *w, gr_node *n) {
     case GR_N_PARAM: walk_bind(w, n); break;
     case GR_N_ASSIGN:
         if (n->as.assign.update) keep_locals(w);
+        w->assigning = n;
         walk(w, n->as.assign.value);
+        w->assigning = NULL;
         w->assignment = n;
         walk_target(w, n->as.assign.target, n->as.assign.update);
         w->assignment = NULL;

@@ -23,6 +23,7 @@ enum {
     GR_VAR_INSIDE = 32,  /* assigned in a block that is part of an expression */
     GR_VAR_DEFINED = 64, /* its definition has been passed */
     GR_VAR_CELL = 128,   /* decided at the end: lives in a cell */
+    GR_VAR_PARAMETER = 256,
 };
 
 typedef struct gr_variable {
@@ -32,6 +33,8 @@ typedef struct gr_variable {
     uint32_t loop_depth; /* within that function */
     uint32_t flags;
     const gr_node *last_use;
+    const gr_node *lost; /* the assignment whose value nobody has read (lost.c) */
+    uint32_t read_in;    /* the loop in which it was read last */
     /* the compiler's */
     uint16_t reg;
     uint16_t pending; /* operands that are waiting for an instruction */

@@ -135,6 +135,7 @@ struct gr_vm {
     /* the nan tracer: operations that were told in this run, by their source numbers */
     gr_nan nan_mode;
     uint32_t told[GR_MOST_TOLD], told_count;
+    bool told_constant; /* constant.c has warned in this run */
     void (*warn)(void *user, const gr_report *report);
 
     /* pauses (pause.c); NULL: none */

@@ -104,7 +104,7 @@ static bool is_told(gr_vm *vm, uint32_t src) {
     return false;
 }
 
-static void show_now(gr_vm *vm, gr_report *report) {
+void gr_show_warning(gr_vm *vm, gr_report *report) {
     gr_buffer text;
     if (vm->warn) {
         vm->warn(vm->user, report);
@@ -141,7 +141,7 @@ static bool tell(gr_vm *vm, uint32_t src, const char *message, const char *what,
         gr_diag_note(d, "an operand that is not tracked is not finite either");
     if (b) add_hint(d, b, source, there);
     if (b) gr_why_nan(vm, error ? NULL : d, v, b);
-    if (!error) show_now(vm, &report);
+    if (!error) gr_show_warning(vm, &report);
     gr_report_clear(&report);
     return !error;
 }
