@@ -63,8 +63,12 @@ void gr_host_init(gr_host *host) {
     gr_buffer_free(&path);
 }
 
-void gr_host_banner(const gr_edit *edit) {
-    puts("Gradus " AD_VERSION ": ?name explains, Ctrl-D leaves.");
-    if (gr_edit_is_live(edit)) puts("Try  param w = 3  and  ∂(w^2)/∂w:  \\partial and TAB is ∂.");
-    else puts("Try  param w = 3  and  ∂(w^2)/∂w.");
+/* In a narrow window less, so that no line is broken. */
+void gr_host_banner(const gr_host *host, const gr_edit *edit) {
+    unsigned width = gr_vm_screen(host->vm).width;
+    puts(width >= 46 ? "Gradus " AD_VERSION ": ?name explains, Ctrl-D leaves."
+                     : "Gradus " AD_VERSION ": ?name explains.");
+    if (gr_edit_is_live(edit) && width >= 60)
+        puts("Try  param w = 3  and  ∂(w^2)/∂w:  \\partial and TAB is ∂.");
+    else if (width >= 34) puts("Try  param w = 3  and  ∂(w^2)/∂w.");
 }

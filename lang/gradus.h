@@ -97,9 +97,8 @@ bool gr_set_global(gr_vm *vm, const char *name, gr_value v); /* takes */
 /* Calls `each` for the variables of the top level that are not the library's, in order of their
  * definition. */
 void gr_each_global(gr_vm *vm, void (*each)(void *user, const gr_name *name, gr_value v), void *user);
-/* How many names the main module has of its own; the next of them from number *at on that hides one of the
- * prelude, and NULL where there is none. *at goes on behind it. */
-uint32_t gr_own_names(gr_vm *vm);
+/* The next of its variables from number *at on that hides a name of the prelude, each only once, and NULL
+ * where there is none. *at goes on behind it. */
 const char *gr_next_hiding(gr_vm *vm, uint32_t *at);
 
 /* What the stages make of a text: tokens, tree, code. False: the report says why. */

@@ -63,6 +63,14 @@ static const foreign_operator *find_operator(const gr_parser *p) {
     return NULL;
 }
 
+/* ?name and ??words are questions at the prompt; `c ? a : b` has blanks. */
+static bool is_question(const gr_parser *p) {
+    const gr_token *t = &p->token;
+    unsigned char c = (unsigned char)p->source->text[t->span.end];
+    bool word = c >= 0x80 || c == ':' || (unsigned)((c | 32) - 'a') < 26u;
+    return t->kind == GR_T_FOREIGN && (token_is(p, "?") || token_is(p, "??")) && word;
+}
+
 bool gr_is_foreign_operator(const gr_parser *p) {
     const gr_token *t = &p->token;
     switch (t->kind) {
@@ -72,7 +80,9 @@ bool gr_is_foreign_operator(const gr_parser *p) {
     case GR_T_IDENTICAL:
     case GR_T_UNIDENTICAL:
     case GR_T_ARROW: return true;
-    case GR_T_FOREIGN: return token_is(p, "?") || find_operator(p);
+    case GR_T_FOREIGN:
+        if (t->line_start && is_question(p)) return false;
+        return token_is(p, "?") || find_operator(p);
     case GR_T_IN: return true;
     case GR_T_NOT: return !t->newline_before;
     case GR_T_IF: return !p->no_if;
@@ -557,8 +567,22 @@ static bool comment_statement(gr_parser *p) {
     return true;
 }
 
+/* :load file, ?name: what the prompt does itself. */
+static bool prompt_command(gr_parser *p) {
+    gr_token next = gr_peek(p);
+    gr_span span = {p->token.span.begin, next.span.end};
+    bool command = gr_at(p, GR_T_COLON) && next.kind == GR_T_NAME && !next.blank_before;
+    if (!command && !is_question(p)) return false;
+    gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, span, "`%.*s` is for the prompt; it is no statement",
+                               GR_TEXT(p, span));
+    if (text_is(p, span, ":load"))
+        gr_diag_help(d, "`import \"path.nn\" as m` runs a file; its names are the fields of `m`");
+    gr_diag_help(d, "what is piped into `gradus` without `-` is read as at the prompt, commands too");
+    return true;
+}
+
 bool gr_foreign_statement(gr_parser *p) {
-    if (comment_statement(p) || left_over(p)) return true;
+    if (comment_statement(p) || left_over(p) || prompt_command(p)) return true;
     if (!gr_at(p, GR_T_NAME)) return false;
     const foreign_word *row = find_word(p);
     if (!row) return false;

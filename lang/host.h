@@ -60,6 +60,6 @@ gr_edit *gr_host_editor(const gr_host *host, gr_assist *assist, bool terminal);
 /* Runs $XDG_CONFIG_HOME/gradus/init.nn if there is one; what is wrong in it is reported. */
 void gr_host_init(gr_host *host);
 /* At most three lines. */
-void gr_host_banner(const gr_edit *edit);
+void gr_host_banner(const gr_host *host, const gr_edit *edit);
 
 #endif

@@ -34,10 +34,11 @@ static bool is_silent(const prompt *p) {
 
 /* ---- statements ------------------------------------------------------------------------------- */
 
-/* Says it once of each: later definitions replace the user's own. */
-static void tell_hidden(const prompt *p, uint32_t from) {
-    for (const char *name; (name = gr_next_hiding(p->host->vm, &from));)
-        printf("(`%s` is yours now; the prelude's is `prelude.%s`)\n", name, name);
+/* Says it once of each: later definitions replace the user's own. `quietly`: what a file has defined. */
+static void tell_hidden(const prompt *p, bool quietly) {
+    uint32_t at = 0;
+    for (const char *name; (name = gr_next_hiding(p->host->vm, &at));)
+        if (!quietly) printf("(`%s` is yours now; the prelude's is `prelude.%s`)\n", name, name);
 }
 
 /* Runs what has been read; false where the session ends, with its status. What the end of the input
@@ -49,12 +50,12 @@ static bool run_statement(prompt *p, int *status, gr_status *ended_as) {
     snprintf(name, sizeof name, p->terminal ? "<prompt %u>" : "<stdin>", p->count + 1);
     uint32_t line = p->terminal ? 1 : p->line;
     bool silent = is_silent(p);
-    uint32_t names = gr_own_names(vm);
+    if (p->terminal) tell_hidden(p, true);
     p->count++;
     gr_status ended = gr_run_lines(vm, name, line, text_of(p), p->statement.size, flags);
     if (ended == GR_INCOMPLETE)
         ended = gr_run_lines(vm, name, line, text_of(p), p->statement.size, GR_RUN_ANSWER);
-    if (p->terminal) tell_hidden(p, names);
+    if (p->terminal) tell_hidden(p, false);
     if (ended == GR_OK && p->terminal && !silent) gr_host_answer(p->host, true);
     gr_host_report(p->host);
     *status = gr_host_status(p->host, ended);
@@ -173,7 +174,7 @@ static bool run_first(prompt *p, int *status) {
 /* After the banner: what is at the prompt, and what is typed there. */
 static int live(prompt *p) {
     if (p->terminal) {
-        gr_host_banner(p->edit);
+        gr_host_banner(p->host, p->edit);
         gr_journal_begin(&p->session.journal, GR_RECORD_FILE);
         gr_host_init(p->host);
         gr_journal_end(&p->session.journal, GR_OK);

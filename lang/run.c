@@ -296,15 +296,14 @@ void gr_each_global(gr_vm *vm, void (*each)(void *user, const gr_name *name, gr_
         }
 }
 
-uint32_t gr_own_names(gr_vm *vm) { return gr_main_module(vm)->count; }
-
 const char *gr_next_hiding(gr_vm *vm, uint32_t *at) {
     const gr_module *m = gr_main_module(vm);
     while (*at < m->count) {
-        const gr_global *g = &vm->globals[m->order[(*at)++]];
-        if (!(g->flags & GR_GLOBAL_LIBRARY) && !gr_is_absent(g->value) &&
-            gr_prelude_slot(vm, g->name) != UINT32_MAX)
-            return g->name->text;
+        gr_global *g = &vm->globals[m->order[(*at)++]];
+        bool own = g->changed && !(g->flags & GR_GLOBAL_LIBRARY) && !gr_is_absent(g->value);
+        if (!own || g->flags & GR_GLOBAL_TOLD) continue; /* changed: not by a definition that failed */
+        g->flags |= GR_GLOBAL_TOLD;
+        if (gr_prelude_slot(vm, g->name) != UINT32_MAX) return g->name->text;
     }
     return NULL;
 }

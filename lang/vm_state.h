@@ -49,6 +49,7 @@ enum {
     GR_GLOBAL_ASSIGNED = 4, /* somewhere in what was compiled, by =, := or a path */
     GR_GLOBAL_LIBRARY = 8,  /* bound lazily from the prelude */
     GR_GLOBAL_DECLARED = 32, /* by a definition that was compiled, perhaps not yet run */
+    GR_GLOBAL_TOLD = 64, /* gr_next_hiding has seen it */
     GR_GLOBAL_PENDING = 16   /* of the library: bound when it is read first */
 };
 
