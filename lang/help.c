@@ -11,7 +11,7 @@
 
 static void trim(const char **text, size_t *size) {
     while (*size && strchr(" \t\r\n", **text)) ++*text, --*size;
-    while (*size && strchr(" \t\r\n;", (*text)[*size - 1])) --*size;
+    while (*size > 1 && strchr(" \t\r\n;", (*text)[*size - 1])) --*size;
 }
 
 /* ---- values ----------------------------------------------------------------------------------- */
@@ -123,21 +123,37 @@ static void put_place(gr_buffer *out, gr_value v, const char *text, size_t size)
                      gr_source_line(p->source, p->span.begin), (int)size, text);
 }
 
-bool gr_help_name(gr_vm *vm, gr_buffer *out, const char *text, size_t size) {
+static bool help_exactly(gr_vm *vm, gr_buffer *out, const char *text, size_t size) {
     gr_value v = gr_nil();
+    if (!gr_help_lookup(vm, text, size, &v)) { /* a variable may have the name of a topic */
+        const char *topic = gr_topic_text(text, size);
+        if (topic) gr_buffer_printf(out, "%.*s\n%s\n", (int)size, text, topic);
+        return topic;
+    }
+    gr_help_value(vm, out, v);
+    gr_help_variable(vm, out, text, size);
+    put_place(out, v, text, size);
+    return true;
+}
+
+/* What stands in front of a call's bracket or of primes; the sign that a derivative begins with; .T */
+static bool help_part(gr_vm *vm, gr_buffer *out, const char *text, size_t size) {
+    static const char *const signs[] = {"∂", "∇"};
+    const char *bracket = memchr(text, '(', size), *dot = text + size;
+    size_t n = bracket ? (size_t)(bracket - text) : size;
+    while (n > 0 && text[n - 1] == '\'') n--;
+    if (n > 0 && n < size && help_exactly(vm, out, text, n)) return true;
+    for (size_t i = 0; i < sizeof signs / sizeof *signs; i++)
+        if (size > strlen(signs[i]) && memcmp(text, signs[i], strlen(signs[i])) == 0)
+            return help_exactly(vm, out, signs[i], strlen(signs[i]));
+    while (dot > text && *--dot != '.') continue;
+    return dot > text && gr_topic_text(dot, size - (size_t)(dot - text)) &&
+           help_exactly(vm, out, dot, size - (size_t)(dot - text));
+}
+
+bool gr_help_name(gr_vm *vm, gr_buffer *out, const char *text, size_t size) {
     trim(&text, &size);
-    const char *topic = gr_topic_text(text, size);
-    if (topic) {
-        gr_buffer_printf(out, "%.*s\n%s\n", (int)size, text, topic);
-        return true;
-    }
-    if (size > 2 && memcmp(text + size - 2, "()", 2) == 0) size -= 2;
-    if (gr_help_lookup(vm, text, size, &v)) {
-        gr_help_value(vm, out, v);
-        gr_help_variable(vm, out, text, size);
-        put_place(out, v, text, size);
-        return true;
-    }
+    if (help_exactly(vm, out, text, size) || help_part(vm, out, text, size)) return true;
     put_unknown(vm, out, text, size);
     return false;
 }

@@ -55,6 +55,37 @@ Test(help, names) {
     has(name_of("prelude.swish"), "Swish, or SiLU");
 }
 
+/* What is typed with more behind it, and what is no name. */
+Test(help, parts_and_topics) {
+    has(name_of("tanh(3)"), "fn tanh(x)");
+    has(name_of("print("), "fn print(");
+    has(name_of("sin''"), "fn sin(x)");
+    has(name_of("∂E/∂W"), "∂\nthe derivative of a tracked value");
+    has(name_of("∇f"), "∇\nthe gradient of a function");
+    has(name_of("x.T"), ".T\nthe transpose");
+    has(name_of(";"), ";\nseparates statements");
+    has(name_of(":save"), ":save\n:save file: a script");
+    has(name_of(":sav"), "There is no `:sav`. The nearest is `:save`.");
+    has(name_of("**"), "powers are written x^2");
+    has(name_of("nosuch(3)"), "There is no `nosuch(3)`.");
+    has(name_of("(("), "There is no `((`.");
+    run("let why = [1, 2]");
+    has(name_of("why"), "tensor [2] f64");
+}
+
+/* Is a word of this topic a name of the prelude too? */
+static void look_up(void *user, const gr_entry *e) {
+    gr_value v;
+    (void)user;
+    for (size_t i = 0, n; i < e->name_size; i += n + 1) {
+        n = 0;
+        while (i + n < e->name_size && e->name[i + n] != ' ') n++;
+        cr_expect(!gr_help_lookup(m.vm, e->name + i, n, &v), "%.*s", (int)n, e->name + i);
+    }
+}
+
+Test(help, topics_hide_no_names) { gr_each_topic(look_up, NULL); }
+
 Test(help, unknown_names) {
     has(name_of("sigmod"), "There is no `sigmod`. The nearest is `sigmoid`.");
     has(name_of("r.x"), "There is no `r.x`.");
