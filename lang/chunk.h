@@ -125,13 +125,16 @@ typedef struct gr_sig_dim {
 
 typedef struct gr_descriptor {
     uint8_t kind;
-    uint16_t reg;   /* first register concerned */
+    uint16_t reg;   /* first register concerned; of SETFIELD and SETITEMFIELD the variable's */
     uint16_t first_free; /* GR_D_CALL: registers from here on may be used; UNPACK: bit i: item i is
-                            `_` (of the first 16) */
+                            `_` (of the first 16); of SETITEMFIELD the index's */
     uint32_t count; /* of what the list below holds */
     bool flag;      /* UNPACK: the last takes the rest; PARTIAL: the denominator is a tuple;
                        SIGNATURE: of the result; TARGETS: a tuple of them */
-    const char *what; /* SIGNATURE: the parameter's name */
+    union {
+        const char *what;            /* SIGNATURE: the parameter's name */
+        const gr_field_cache *field; /* of SETFIELD and SETITEMFIELD: of the last step */
+    };
     gr_span span;
     union {
         gr_passed *passed;

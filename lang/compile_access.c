@@ -363,6 +363,29 @@ static uint32_t targets_descriptor(gr_compiler *c, gr_target *targets, uint32_t 
                                                 .targets = copy});
 }
 
+/* SETPATH, or the instruction for a short way from a register. */
+static gr_opcode path_opcode(const gr_target *t) {
+    if (!t->step_count || t->place.access != GR_IN_REGISTER) return GR_I_SETPATH;
+    if (t->steps[t->step_count - 1].kind != GR_STEP_FIELD) return GR_I_SETPATH;
+    if (t->step_count == 1) return GR_I_SETFIELD;
+    return t->step_count == 2 && t->steps->plain ? GR_I_SETITEMFIELD : GR_I_SETPATH;
+}
+
+/* What is in `reg` goes where the steps lead. */
+static void store_path(gr_compiler *c, gr_target *t, uint32_t reg, gr_span span) {
+    gr_target *copy = gr_code_alloc(c, sizeof *copy);
+    if (!copy || (t->step_count && !t->steps)) return;
+    *copy = *t;
+    gr_descriptor d = {.kind = GR_D_TARGETS, .count = 1, .span = span, .targets = copy};
+    gr_opcode op = path_opcode(t);
+    if (op != GR_I_SETPATH) {
+        d.reg = (uint16_t)t->place.index;
+        d.first_free = t->steps->reg;
+        d.field = &t->steps[t->step_count - 1].field;
+    }
+    gr_emit_wide(c, op, reg, gr_add_descriptor(c, d), span);
+}
+
 /* x[i] = … of a local with one plain index: an instruction of its own. */
 static bool simple_item(gr_compiler *c, gr_node *target, gr_place *place) {
     if (target->kind != GR_N_INDEX || target->as.index.items.count != 1) return false;
@@ -413,6 +436,16 @@ static gr_opcode arithmetic(uint8_t op) {
     }
 }
 
+/* Are all indices of a target literals? Then their registers hold nothing to let go of. */
+static bool literal_indices(const gr_node *n) {
+    while (n->kind == GR_N_FIELD || n->kind == GR_N_INDEX) {
+        for (uint32_t i = 0; n->kind == GR_N_INDEX && i < n->as.index.items.count; i++)
+            if (n->as.index.items.items[i]->kind != GR_N_NUMBER) return false;
+        n = n->kind == GR_N_FIELD ? n->as.field.object : n->as.index.object;
+    }
+    return true;
+}
+
 static void assign_path(gr_compiler *c, gr_node *target, uint8_t op, gr_node *value) {
     gr_place place;
     if (op == GR_OP_NONE && simple_item(c, target, &place)) {
@@ -434,12 +467,11 @@ static void assign_path(gr_compiler *c, gr_node *target, uint8_t op, gr_node *va
         gr_emit_flags(c, GR_KILL_B | GR_KILL_C);
         c->fn->top--;
     }
-    gr_emit_wide(c, GR_I_SETPATH, v.reg, targets_descriptor(c, &t, 1, false, target->span),
-                 target->span);
+    store_path(c, &t, v.reg, target->span);
     if (v.kill) gr_emit_flags(c, GR_KILL_A);
     gr_operand_done(c, v);
     target_done(c, target);
-    gr_release_registers(c, from, target->span);
+    if (!literal_indices(target)) gr_release_registers(c, from, target->span);
 }
 
 /* Can the value be computed right into the variable, which it may read? */
@@ -506,8 +538,7 @@ static void assign_from(gr_compiler *c, gr_node *target, uint32_t reg) {
     case GR_N_FIELD:
     case GR_N_INDEX: {
         gr_target t = target_of(c, target, false);
-        gr_emit_wide(c, GR_I_SETPATH, reg, targets_descriptor(c, &t, 1, false, target->span),
-                     target->span);
+        store_path(c, &t, reg, target->span);
         gr_emit_flags(c, GR_KILL_A);
         break;
     }

@@ -33,7 +33,7 @@ void gr_retain_slow(gr_vm *vm, gr_value v) {
         ((gr_object *)v.ptr)->refs++;
 }
 
-static void free_function(gr_vm *vm, gr_function *f) {
+static GR_APART void free_function(gr_vm *vm, gr_function *f) {
     uint32_t count = f->held_count;
     gr_value *held = gr_function_held(f);
     for (uint32_t i = 0; i < count; i++) gr_release(vm, held[i]);
@@ -51,7 +51,7 @@ static void unlink_cell(gr_vm *vm, gr_cell *cell) {
     vm->cell_count--;
 }
 
-static void free_cell(gr_vm *vm, gr_cell *cell) {
+static GR_APART void free_cell(gr_vm *vm, gr_cell *cell) {
     unlink_cell(vm, cell);
     gr_release(vm, cell->value);
     gr_params_drop(vm, cell->params, cell->param_count);

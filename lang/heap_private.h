@@ -33,15 +33,26 @@ static inline void gr_drop(gr_vm *vm, gr_value v) {
         gr_release(vm, v);
 }
 
+/* Lets go of what these places hold. */
+static inline void gr_drop_all(gr_vm *vm, gr_value *v, uint32_t count) {
+    for (gr_value *end = v + count; v < end; v++)
+        if (v->head > AD_BOOL) gr_drop(vm, gr_take(v));
+}
+
+/* *v becomes a copy of its own, which is given back; of a record of a shared shape whom others hold too.
+ * NULL: memory. */
+gr_record *gr_record_fork(gr_vm *vm, gr_value *v);
 /* gr_record_edit and gr_tuple_edit, at once where nobody else holds the object. */
 static inline gr_value *gr_record_own(gr_vm *vm, gr_value *v) {
     gr_record *r = gr_as_record(*v);
     return r->object.refs == 1 ? r->values : gr_record_edit(vm, v);
 }
+static inline bool gr_tuple_is_own(const gr_tuple *t) {
+    return t->object.refs == 1 && (!t->base || t->base->refs == 1);
+}
 static inline gr_value *gr_tuple_own(gr_vm *vm, gr_value *v) {
     gr_tuple *t = gr_as_tuple(*v);
-    bool own = t->object.refs == 1 && (!t->base || t->base->refs == 1);
-    return own ? t->items : gr_tuple_edit(vm, v);
+    return gr_tuple_is_own(t) ? t->items : gr_tuple_edit(vm, v);
 }
 
 /* Frees a captured param's ids. */

@@ -148,8 +148,8 @@ static gr_record *record_room(gr_vm *vm, gr_layout *layout, uint32_t room) {
 static bool values_inline(const gr_record *r) { return r->values == (const gr_value *)(r + 1); }
 
 void gr_record_free(gr_vm *vm, gr_record *r) {
-    for (const gr_value *v = r->values, *end = v + r->count; v < end; v++)
-        if (v->head > AD_BOOL) gr_drop(vm, *v);
+    if (!gr_all_plain(r->values, r->count))
+        for (uint32_t i = 0; i < r->count; i++) gr_drop(vm, r->values[i]);
     if (!values_inline(r)) ad_mem_put(vm->ctx, r->values, r->room * sizeof *r->values);
     if (!r->layout->shared) layout_free(vm, r->layout);
     ad_mem_put(vm->ctx, r, sizeof *r + r->object.aux * sizeof(gr_value));
@@ -217,11 +217,9 @@ static gr_record *copy_inline(gr_vm *vm, const gr_record *from, uint32_t room) {
     gr_record *r = record_room(vm, from->layout, room);
     if (!r) return NULL;
     r->count = from->count;
-    gr_value *to = r->values;
-    for (const gr_value *v = from->values, *end = v + from->count; v < end; v++) {
-        *to = *v;
-        if (to++->head > AD_BOOL) gr_hold(vm, *v);
-    }
+    memcpy(r->values, from->values, from->count * sizeof *r->values);
+    if (!gr_all_plain(r->values, r->count))
+        for (uint32_t i = 0; i < r->count; i++) gr_hold(vm, r->values[i]);
     return r;
 }
 
@@ -245,6 +243,14 @@ static gr_record *unshare(gr_vm *vm, gr_value *v, uint32_t more) {
 gr_value *gr_record_edit(gr_vm *vm, gr_value *v) {
     gr_record *r = unshare(vm, v, 0);
     return r ? r->values : NULL;
+}
+
+gr_record *gr_record_fork(gr_vm *vm, gr_value *v) {
+    gr_record *old = gr_as_record(*v), *r = copy_inline(vm, old, old->count);
+    if (!r) return NULL;
+    old->object.refs--;
+    v->ptr = r;
+    return r;
 }
 
 int64_t gr_record_index(gr_value v, gr_string *key) { return search(gr_as_record(v)->layout, key); }

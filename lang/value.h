@@ -14,6 +14,14 @@
 
 #include "ad.h"
 
+#if defined(__GNUC__)
+#define GR_LIKELY(x) __builtin_expect(!!(x), 1)
+#define GR_APART __attribute__((noinline)) /* what is rare does not make the usual way save registers */
+#else
+#define GR_LIKELY(x) (x)
+#define GR_APART
+#endif
+
 typedef struct gr_vm gr_vm;
 typedef ad_value gr_value;
 
@@ -76,10 +84,26 @@ static inline gr_value gr_take(gr_value *place) {
     place->num = 0;
     return v;
 }
+/* *to = *from in two words: values are often written so a moment before, and one load of 16 bytes would
+ * wait until both stores have reached the cache. */
+static inline void gr_copy(gr_value *to, const gr_value *from) {
+    uint64_t head = from->head;
+    double number = from->num; /* a double, or the compiler makes one copy of the two */
+    to->head = head;
+    to->num = number;
+}
+/* Is nothing counted among these values? The heads or-ed are above AD_BOOL where one of them is. */
+static inline bool gr_all_plain(const gr_value *v, size_t count) {
+    uint64_t heads = 0;
+    for (; count >= 4; count -= 4, v += 4) heads |= v[0].head | v[1].head | v[2].head | v[3].head;
+    for (; count; count--) heads |= (v++)->head;
+    return heads <= AD_BOOL;
+}
 /* Puts `v` (taken) into a place and lets go of what was there. */
 static inline void gr_replace(gr_vm *vm, gr_value *place, gr_value v) {
-    gr_value old = *place;
-    *place = v;
+    gr_value old;
+    gr_copy(&old, place);
+    gr_copy(place, &v);
     gr_release(vm, old);
 }
 

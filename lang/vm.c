@@ -13,20 +13,11 @@
 #include <math.h>
 #include <string.h>
 
-#if defined(__GNUC__)
-#define GR_LIKELY(x) __builtin_expect(!!(x), 1)
-#else
-#define GR_LIKELY(x) (x)
-#endif
 #if defined(__GNUC__) && !defined(GR_NO_COMPUTED_GOTO)
 #define GR_COMPUTED_GOTO 1
 #endif
 
 /* ---- what several instructions share ---------------------------------------------------------- */
-
-static uint32_t src_of(const gr_frame *f) {
-    return f->user_src ? f->user_src : f->proto->src_base + (uint32_t)(f->pc - f->proto->code) - 1;
-}
 
 static inline void let_go(gr_vm *vm, gr_value *v) {
     if (v->head > AD_BOOL) gr_drop(vm, gr_take(v));
@@ -43,7 +34,7 @@ typedef bool (*binary_function)(gr_vm *vm, ad_op op, uint32_t src, gr_value a, g
 /* Two numbers, one of them tracked. */
 static bool tracked_binary(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, gr_value *b,
                            gr_value *c, unsigned kill) {
-    ad_status s = ad_step2(vm->ctx, op, src_of(f), a, b, c, kill & GR_KILL_B, kill & GR_KILL_C);
+    ad_status s = ad_step2(vm->ctx, op, gr_frame_src(f), a, b, c, kill & GR_KILL_B, kill & GR_KILL_C);
     if (s == AD_OK) {
         vm->dirty |= a->head > AD_BOOL;
         return true;
@@ -57,7 +48,7 @@ static bool slow_binary(gr_vm *vm, const gr_frame *f, binary_function run, ad_op
                         gr_value *b, gr_value *c) {
     gr_value out;
     const gr_insn *i = f->pc - 1;
-    if (!run(vm, op, src_of(f), *b, *c, &out)) return false;
+    if (!run(vm, op, gr_frame_src(f), *b, *c, &out)) return false;
     kill_operands(vm, i, b, c);
     gr_replace(vm, a, out);
     return true;
@@ -73,8 +64,8 @@ static bool slow_constant(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, g
         if (!reversed) return tracked_binary(vm, f, op, a, b, &k, kill);
         return tracked_binary(vm, f, op, a, &k, b, kill ? GR_KILL_C : 0);
     }
-    bool ok = reversed ? gr_arithmetic(vm, op, src_of(f), k, *b, &out)
-                       : gr_arithmetic(vm, op, src_of(f), *b, k, &out);
+    bool ok = reversed ? gr_arithmetic(vm, op, gr_frame_src(f), k, *b, &out)
+                       : gr_arithmetic(vm, op, gr_frame_src(f), *b, k, &out);
     if (!ok) return false;
     if (i->flags & GR_KILL_B) let_go(vm, b);
     gr_replace(vm, a, out);
@@ -85,7 +76,7 @@ static bool slow_constant(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, g
 static int slow_test(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, gr_value *b, bool kill_b) {
     gr_value out;
     const gr_insn *i = f->pc - 1;
-    if (!gr_compare(vm, op, src_of(f), *a, *b, &out)) return -1;
+    if (!gr_compare(vm, op, gr_frame_src(f), *a, *b, &out)) return -1;
     int truth = gr_condition(vm, out);
     gr_release(vm, out);
     if (truth < 0) return -1;
@@ -158,7 +149,7 @@ static bool set_global(gr_vm *vm, const gr_frame *f, uint32_t slot, gr_value *fr
     if (!define && gr_is_absent(g->value) && !bind_global(vm, slot)) return false;
     gr_value v = (f->pc - 1)->flags & GR_KILL_A ? gr_take(from) : gr_retain(vm, *from);
     g->flags |= GR_GLOBAL_DEFINED;
-    g->changed = src_of(f);
+    g->changed = gr_frame_src(f);
     if (define) {
         gr_params_drop(vm, g->params, g->param_count);
         g->params = NULL;
@@ -192,7 +183,7 @@ static bool load_cell(gr_vm *vm, gr_value cell, gr_value *to) {
 static bool store_cell(gr_vm *vm, const gr_frame *f, gr_value cell, gr_value *from) {
     if (gr_as_cell(cell)->born < vm->sealed) return gr_refuse_assignment(vm, NULL);
     gr_value v = (f->pc - 1)->flags & GR_KILL_A ? gr_take(from) : gr_retain(vm, *from);
-    gr_as_cell(cell)->changed = src_of(f);
+    gr_as_cell(cell)->changed = gr_frame_src(f);
     gr_replace(vm, &gr_as_cell(cell)->value, v);
     return true;
 }
@@ -255,7 +246,7 @@ static bool make_list(gr_vm *vm, const gr_frame *f, bool tensor, gr_value *first
                       gr_value *to) {
     gr_value out;
     if (tensor) {
-        if (!gr_make_tensor(vm, src_of(f), count, first, &out)) return false;
+        if (!gr_make_tensor(vm, gr_frame_src(f), count, first, &out)) return false;
         for (uint32_t i = 0; i < count; i++) let_go(vm, &first[i]);
     } else {
         out = gr_tuple_of(vm, count, first);
@@ -294,7 +285,7 @@ static bool list_join(gr_vm *vm, const gr_frame *f, gr_value *list, gr_value *v)
     state[0] = *v;
     if (!gr_iteration_begin(vm, *v, &state[1])) return false;
     int more;
-    while ((more = gr_iteration_next(vm, state, &item, src_of(f))) == 1)
+    while ((more = gr_iteration_next(vm, state, &item, gr_frame_src(f))) == 1)
         if (!list_add(vm, list, &item)) return false;
     let_go(vm, v);
     return more == 0;
@@ -303,7 +294,7 @@ static bool list_join(gr_vm *vm, const gr_frame *f, gr_value *list, gr_value *v)
 static bool list_tensor(gr_vm *vm, const gr_frame *f, gr_value *list) {
     gr_value out;
     const gr_tuple *t = gr_as_tuple(*list);
-    if (!gr_make_tensor(vm, src_of(f), t->count, t->items, &out)) return false;
+    if (!gr_make_tensor(vm, gr_frame_src(f), t->count, t->items, &out)) return false;
     gr_replace(vm, list, out);
     return true;
 }
@@ -379,7 +370,7 @@ static gr_value *outer_place(gr_vm *vm, gr_frame *f, const gr_target *t, uint32_
 }
 
 static bool set_path(gr_vm *vm, gr_frame *f, const gr_target *t, gr_value *from) {
-    uint32_t src = src_of(f);
+    uint32_t src = gr_frame_src(f);
     gr_value *place = t->place.access == GR_IN_REGISTER ? &f->base[t->place.index]
                                                         : outer_place(vm, f, t, src);
     if (!place) return false;
@@ -403,6 +394,15 @@ gr_value *gr_place_value(gr_vm *vm, gr_frame *f, const gr_place *place) {
     if (!gr_is_absent(*v)) return v;
     early(vm);
     return NULL;
+}
+
+/* An item of a tuple that nobody else holds, by a plain index; or NULL. */
+static inline gr_value *own_item(const gr_value *v, const gr_value *index) {
+    int64_t k;
+    if (!GR_LIKELY(v->kind == GR_TUPLE && index->head == 0)) return NULL;
+    const gr_tuple *t = gr_as_tuple(*v);
+    if (!GR_LIKELY(ad_is_index(index->num, (int64_t)t->count, &k) && gr_tuple_is_own(t))) return NULL;
+    return t->items + k;
 }
 
 static bool fail_pair(gr_vm *vm, gr_value *a, gr_value *b, gr_value *message) {
@@ -456,7 +456,7 @@ static bool check_present(gr_vm *vm, gr_value v) { return gr_is_absent(v) ? earl
 /* The value leaves the frame on top, which ends. */
 static inline void leave(gr_vm *vm, gr_frame *f, gr_value *from, uint32_t live) {
     gr_value v = gr_take(from), *base = f->base;
-    for (uint32_t i = 0; i < live; i++) let_go(vm, &base[i]);
+    gr_drop_all(vm, base, live);
     gr_closure *closure = f->closure;
     vm->segment = f->segment;
     *f->result = v;
@@ -543,16 +543,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
         if (A->head > AD_BOOL) gr_release(vm, *A);                                                 \
         SET_NUMBER(x);                                                                             \
     } while (0)
-/* A plain value is moved in two words: it was often written so a moment ago, and one load of 16 bytes
- * would wait until both stores have reached the cache. */
 #define PLAIN_PAIR(to, from) GR_LIKELY((((from)->head | (to)->head) >> 1) == 0)
-#define MOVE_PLAIN(to, from)                                                                       \
-    do {                                                                                           \
-        uint64_t head = (from)->head;                                                              \
-        double number = (from)->num;                                                               \
-        (to)->head = head;                                                                         \
-        (to)->num = number;                                                                        \
-    } while (0)
 #define ARITHMETIC(name, expression)                                                               \
     CASE(name) : {                                                                                 \
         if (PLAIN(B, C)) {                                                                         \
@@ -611,6 +602,22 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
         frame = &vm->frames[vm->frame_count - 1];                                                  \
         JUMP_IF((bool)truth);                                                                      \
     }
+/* A plain number into the field of a record (NULL: another way) that has the shape it had last time. */
+#define SET_FIELD(record, cache)                                                                   \
+    do {                                                                                           \
+        gr_value *v = (record);                                                                    \
+        if (!GR_LIKELY(v && A->head <= AD_BOOL && v->kind == GR_RECORD)) break;                    \
+        gr_record *r = gr_as_record(*v);                                                           \
+        if (!GR_LIKELY(r->layout == (cache)->layout)) break;                                       \
+        if (!GR_LIKELY(r->object.refs == 1)) {                                                     \
+            frame->pc = pc;                                                                        \
+            if (!(r = gr_record_fork(vm, v))) goto failed;                                         \
+        }                                                                                          \
+        gr_value *field = r->values + (cache)->place;                                              \
+        if (!GR_LIKELY(field->head <= AD_BOOL)) let_go(vm, field);                                 \
+        gr_copy(field, A);                                                                         \
+        NEXT;                                                                                      \
+    } while (0)
 #define POLL()                                                                                     \
     do {                                                                                           \
         if (!GR_LIKELY((*interrupt | vm->dirty) == 0)) SLOW(gr_safe_point(vm));                    \
@@ -642,7 +649,7 @@ dispatch:
     /* moving */
     CASE(MOVE) : {
         if (PLAIN_PAIR(A, B)) {
-            MOVE_PLAIN(A, B);
+            gr_copy(A, B);
             NEXT;
         }
         gr_value v = *B;
@@ -657,7 +664,7 @@ dispatch:
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
         else
-            *A = v;
+            gr_copy(A, &v);
         NEXT;
     }
     CASE(LOADK) : {
@@ -665,7 +672,7 @@ dispatch:
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
         else
-            *A = v;
+            gr_copy(A, &v);
         NEXT;
     }
     CASE(LITERAL) : {
@@ -683,7 +690,7 @@ dispatch:
     CASE(GETGLOBAL) : {
         const gr_value *global = &vm->globals[I->wide].value;
         if (PLAIN_PAIR(A, global)) {
-            MOVE_PLAIN(A, global);
+            gr_copy(A, global);
             NEXT;
         }
         SLOW(get_global(vm, I->wide, A));
@@ -730,8 +737,7 @@ dispatch:
         NEXT;
     }
     CASE(RELEASE) : {
-        for (gr_value *v = A, *end = v + I->b; v < end; v++)
-            let_go(vm, v);
+        if (!GR_LIKELY(gr_all_plain(A, I->b))) gr_drop_all(vm, A, I->b);
         NEXT;
     }
 
@@ -756,7 +762,7 @@ dispatch:
     }
     CASE(MATMUL) : {
         gr_value v;
-        SLOW(gr_matmul(vm, src_of(frame), *B, *C, &v));
+        SLOW(gr_matmul(vm, gr_frame_src(frame), *B, *C, &v));
         kill_operands(vm, I, B, C);
         gr_replace(vm, A, v);
         NEXT;
@@ -764,7 +770,7 @@ dispatch:
     CASE(NEG) : {
         if (PLAIN(B, B)) SET_NUMBER(-B->num);
         gr_value v;
-        SLOW(gr_unary(vm, AD_OP_NEG, src_of(frame), *B, &v));
+        SLOW(gr_unary(vm, AD_OP_NEG, gr_frame_src(frame), *B, &v));
         if (I->flags & GR_KILL_B) let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
@@ -784,21 +790,21 @@ dispatch:
     COMPARE(GE, >=)
     CASE(NOT) : {
         gr_value v;
-        SLOW(gr_unary(vm, AD_OP_NOT, src_of(frame), *B, &v));
+        SLOW(gr_unary(vm, AD_OP_NOT, gr_frame_src(frame), *B, &v));
         if (I->flags & GR_KILL_B) let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(LOGAND) : {
         gr_value v;
-        SLOW(gr_logical(vm, true, src_of(frame), *B, *C, &v));
+        SLOW(gr_logical(vm, true, gr_frame_src(frame), *B, *C, &v));
         kill_operands(vm, I, B, C);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(LOGOR) : {
         gr_value v;
-        SLOW(gr_logical(vm, false, src_of(frame), *B, *C, &v));
+        SLOW(gr_logical(vm, false, gr_frame_src(frame), *B, *C, &v));
         kill_operands(vm, I, B, C);
         gr_replace(vm, A, v);
         NEXT;
@@ -882,13 +888,13 @@ dispatch:
                 A[1].num += 1;
                 gr_value v = gr_hold(vm, t->items[at]);
                 let_go(vm, B);
-                *B = v;
+                gr_copy(B, &v);
                 pc++;
             }
             NEXT;
         }
         int more = 0;
-        SLOW((more = gr_iteration_next(vm, A, B, src_of(frame))) >= 0);
+        SLOW((more = gr_iteration_next(vm, A, B, gr_frame_src(frame))) >= 0);
         pc += more;
         NEXT;
     }
@@ -955,18 +961,18 @@ dispatch:
         if (GR_LIKELY(B->kind == GR_RECORD && gr_as_record(*B)->layout == cache->layout)) {
             const gr_value *field = &gr_as_record(*B)->values[cache->place];
             if (PLAIN_PAIR(A, field)) {
-                MOVE_PLAIN(A, field);
+                gr_copy(A, field);
                 if (I->flags & GR_KILL_B) let_go(vm, B);
                 NEXT;
             }
             v = gr_hold(vm, *field);
         } else
-            SLOW(gr_get_field(vm, *B, cache, src_of(frame), &v));
+            SLOW(gr_get_field(vm, *B, cache, gr_frame_src(frame), &v));
         if (I->flags & GR_KILL_B) let_go(vm, B);
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
         else
-            *A = v;
+            gr_copy(A, &v);
         NEXT;
     }
     CASE(GETITEM) : {
@@ -981,13 +987,10 @@ dispatch:
                 }
             } else if (B->kind == GR_TUPLE) {
                 const gr_tuple *t = gr_as_tuple(*B);
-                double at = C->num;
-                if (GR_LIKELY(at >= 0 && at < (double)(int64_t)t->count)) {
-                    int64_t k = (int64_t)at;
-                    if (GR_LIKELY((double)k == at)) {
-                        v = gr_hold(vm, t->items[k]);
-                        goto got_item;
-                    }
+                int64_t k;
+                if (GR_LIKELY(ad_is_index(C->num, (int64_t)t->count, &k))) {
+                    v = gr_hold(vm, t->items[k]);
+                    goto got_item;
                 }
             }
         } else if (B->kind == GR_RECORD && C->kind == GR_STRING) {
@@ -997,19 +1000,19 @@ dispatch:
                 goto got_item;
             }
         }
-        SLOW(gr_get_item(vm, *B, *C, src_of(frame), &v));
+        SLOW(gr_get_item(vm, *B, *C, gr_frame_src(frame), &v));
     got_item:
         kill_operands(vm, I, B, C);
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
         else
-            *A = v;
+            gr_copy(A, &v);
         NEXT;
     }
     CASE(INDEX) : {
         const gr_descriptor *d = &frame->proto->descriptors[I->c];
         gr_value v;
-        SLOW(gr_get_index(vm, *B, d->count, d->items, R, 0, src_of(frame), &v));
+        SLOW(gr_get_index(vm, *B, d->count, d->items, R, 0, gr_frame_src(frame), &v));
         if (I->flags & GR_KILL_B) let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
@@ -1024,27 +1027,27 @@ dispatch:
             }
         }
         gr_value v = I->flags & GR_KILL_C ? gr_take(C) : gr_retain(vm, *C);
-        SLOW(gr_set_item(vm, A, *B, v, src_of(frame)));
+        SLOW(gr_set_item(vm, A, *B, v, gr_frame_src(frame)));
         if (I->flags & GR_KILL_B) let_go(vm, B);
         NEXT;
     }
+    CASE(SETITEMFIELD) : {
+        const gr_descriptor *d = &frame->proto->descriptors[I->wide];
+        SET_FIELD(own_item(R + d->reg, R + d->first_free), d->field);
+        goto set_path;
+    }
+    CASE(SETFIELD) : {
+        const gr_descriptor *d = &frame->proto->descriptors[I->wide];
+        SET_FIELD(R + d->reg, d->field);
+        goto set_path;
+    }
     CASE(SETPATH) : {
-        const gr_target *target = frame->proto->descriptors[I->wide].targets;
-        if (A->head <= AD_BOOL && target->place.access == GR_IN_REGISTER) {
-            frame->pc = pc;
-            gr_value *to = gr_short_way(vm, R + target->place.index, target, R);
-            if (GR_LIKELY(to != NULL)) {
-                let_go(vm, to);
-                MOVE_PLAIN(to, A);
-                NEXT;
-            }
-            if (vm->raised) goto failed;
-        }
-        SLOW(set_path(vm, frame, target, A));
+    set_path:
+        SLOW(set_path(vm, frame, frame->proto->descriptors[I->wide].targets, A));
         NEXT;
     }
     CASE(UNPACK) : {
-        SLOW(gr_unpack(vm, *A, &frame->proto->descriptors[I->c], src_of(frame), B));
+        SLOW(gr_unpack(vm, *A, &frame->proto->descriptors[I->c], gr_frame_src(frame), B));
         let_go(vm, A);
         NEXT;
     }
@@ -1075,12 +1078,11 @@ dispatch:
             }
             gr_function *row = f.ptr;
             if (row->arity == I->b && row->arity == 1 && A[1].head == 0) {
-                gr_value number;
-                ad_apply1(vm->ctx, row->op, 0, A[1], &number); /* records nothing, cannot fail */
-                *A = number;
+                ad_apply1(vm->ctx, row->op, 0, A[1], A); /* records nothing, cannot fail */
                 NEXT;
             }
-            *A = gr_retain(vm, f);
+            ((gr_object *)f.ptr)->refs++;
+            gr_copy(A, &f);
         } else {
             SLOW(get_global(vm, I->c, A));
         }
@@ -1149,7 +1151,7 @@ call: {
     /* derivatives and variables that are updated */
     CASE(PARAM) : {
         SLOW(gr_make_param(vm, frame, frame->proto->descriptors[I->wide].places, gr_take(A),
-                           src_of(frame)));
+                           gr_frame_src(frame)));
         NEXT;
     }
     CASE(UPDATE) : {
@@ -1167,17 +1169,17 @@ call: {
     }
     CASE(STORE) : {
         SLOW(gr_update_store(vm, frame, &frame->proto->descriptors[I->wide], gr_take(A),
-                             src_of(frame)));
+                             gr_frame_src(frame)));
         NEXT;
     }
     CASE(PARTIAL) : {
-        SLOW(gr_partial(vm, &frame->proto->descriptors[I->wide], R, src_of(frame)));
+        SLOW(gr_partial(vm, &frame->proto->descriptors[I->wide], R, gr_frame_src(frame)));
         NEXT;
     }
     CASE(PICK) : {
         const gr_descriptor *d = &frame->proto->descriptors[I->c];
         gr_value v;
-        SLOW(gr_get_index(vm, *A, d->count, d->items, R, (uint32_t)B->num, src_of(frame), &v));
+        SLOW(gr_get_index(vm, *A, d->count, d->items, R, (uint32_t)B->num, gr_frame_src(frame), &v));
         gr_replace(vm, A, v);
         NEXT;
     }

@@ -587,9 +587,8 @@ static inline gr_value *own_field(gr_vm *vm, gr_value *place, const gr_step *s) 
 
 static inline gr_value *own_item(gr_vm *vm, gr_value *place, gr_value index) {
     if (place->kind != GR_TUPLE || index.head != AD_NUMBER) return NULL;
-    int64_t count = (int64_t)gr_as_tuple(*place)->count, at;
-    if (!(index.num >= 0 && index.num < (double)count)) return NULL;
-    if ((double)(at = (int64_t)index.num) != index.num) return NULL;
+    int64_t at;
+    if (!ad_is_index(index.num, (int64_t)gr_as_tuple(*place)->count, &at)) return NULL;
     gr_value *items = gr_tuple_own(vm, place);
     return items ? items + at : NULL;
 }

@@ -5,7 +5,7 @@
  * Arguments are moved from the caller's registers to where the callee wants them.
  */
 #include "builtin.h"
-#include "vm_state.h"
+#include "heap_private.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -295,7 +295,7 @@ static bool place_closure(gr_vm *vm, gr_value f, const gr_proto *p, arguments *a
     return true;
 }
 
-static gr_called call_closure(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
+static GR_APART gr_called call_closure(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d) {
     gr_closure *closure = (gr_closure *)gr_as_function(*base);
     const gr_proto *p = closure->proto;
     arguments a;
@@ -376,13 +376,13 @@ static bool run_native(gr_vm *vm, gr_function *f, gr_call *call) {
 }
 
 /* Lets go of the function, which stands in `base`, and of the arguments. */
-static gr_called fail_native(gr_vm *vm, gr_value *base, uint32_t count, gr_value *args) {
+static GR_APART gr_called fail_native(gr_vm *vm, gr_value *base, uint32_t count, gr_value *args) {
     for (uint32_t i = 0; i < count; i++) gr_release(vm, gr_take(&args[i]));
     gr_release(vm, gr_take(base));
     return GR_CALL_FAILED;
 }
 
-static gr_called with_arguments(gr_vm *vm, gr_value *base, const gr_native_signature *sig,
+static inline gr_called with_arguments(gr_vm *vm, gr_value *base, const gr_native_signature *sig,
                                 gr_value *args, gr_value *rest, uint32_t rest_count) {
     gr_function *f = gr_as_function(*base);
     const char *name = f->form == GR_FORM_NATIVE ? ((gr_native_function *)f)->row->name
@@ -403,10 +403,9 @@ static gr_called with_arguments(gr_vm *vm, gr_value *base, const gr_native_signa
         gr_release(vm, call.result); /* what was half done */
         return fail_native(vm, base, sig->count, args);
     }
-    for (uint32_t i = 0; i < sig->count; i++) gr_release(vm, gr_take(&args[i]));
-    gr_value result = {.head = call.result.head}; /* in two words, as it was written a moment ago */
-    result.num = call.result.num;
-    gr_replace(vm, base, result);
+    gr_drop_all(vm, args, sig->count);
+    gr_drop(vm, gr_take(base));
+    gr_copy(base, &call.result);
     return GR_CALL_DONE;
 }
 
@@ -416,12 +415,12 @@ static gr_called call_in_place(gr_vm *vm, gr_value *base, uint32_t argc,
     gr_value *rest = base + 1 + sig->count;
     uint32_t rest_count = argc - sig->count;
     gr_called called = with_arguments(vm, base, sig, base + 1, rest, rest_count);
-    for (uint32_t i = 0; i < rest_count; i++) gr_release(vm, gr_take(&rest[i]));
+    gr_drop_all(vm, rest, rest_count);
     return called;
 }
 
 /* With names, spread or a rest, or too few or too many arguments. */
-static gr_called call_gathered(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d,
+static GR_APART gr_called call_gathered(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *d,
                                const gr_native_signature *sig) {
     arguments a;
     gr_value args[GR_MAX_PARAMETERS];
@@ -435,7 +434,7 @@ static gr_called call_gathered(gr_vm *vm, gr_value *base, uint32_t argc, const g
 }
 
 /* By position, without those at the end that are not required. */
-static gr_called call_shortened(gr_vm *vm, gr_value *base, uint32_t argc,
+static GR_APART gr_called call_shortened(gr_vm *vm, gr_value *base, uint32_t argc,
                                 const gr_native_signature *sig) {
     gr_value args[GR_MAX_PARAMETERS];
     for (uint32_t i = 0; i < sig->count; i++)
@@ -458,7 +457,7 @@ static gr_called call_native(gr_vm *vm, gr_value *base, uint32_t argc, const gr_
 }
 
 /* An elementwise row of the op table, of one or two numbers. */
-static bool call_row(gr_vm *vm, gr_value *base, ad_op op, uint32_t argc, bool *ok) {
+static GR_APART bool call_row(gr_vm *vm, gr_value *base, ad_op op, uint32_t argc, bool *ok) {
     gr_value out;
     if (base[1].kind > AD_NUMBER || (argc == 2 && base[2].kind > AD_NUMBER)) return false;
     uint32_t src = gr_current_src(vm);
@@ -488,7 +487,7 @@ static void list_functions(gr_diagnostic *d, gr_value r, int length, const char 
 }
 
 /* "`losses` is a tensor, not a function", with what may have been meant. */
-static void not_callable(gr_vm *vm, gr_value v, bool with_arguments) {
+static GR_APART void not_callable(gr_vm *vm, gr_value v, bool with_arguments) {
     const gr_source *source;
     gr_span span = gr_operand_span(vm, 1, &source);
     bool quoted = source && span.end > span.begin && span.end - span.begin < 40;

@@ -16,20 +16,10 @@
 
 /* ---- where ------------------------------------------------------------------------------------ */
 
-uint32_t gr_frame_pc(const gr_frame *f) {
-    return f->pc > f->proto->code ? (uint32_t)(f->pc - f->proto->code) - 1 : 0;
-}
-
 static gr_frame *user_frame(gr_vm *vm) {
     for (uint32_t i = vm->frame_count; i-- > 0;)
         if (!(vm->frames[i].proto->flags & GR_PROTO_LIBRARY)) return &vm->frames[i];
     return vm->frame_count ? &vm->frames[vm->frame_count - 1] : NULL;
-}
-
-uint32_t gr_current_src(gr_vm *vm) {
-    if (!vm->frame_count) return 0;
-    gr_frame *f = &vm->frames[vm->frame_count - 1];
-    return f->user_src ? f->user_src : f->proto->src_base + gr_frame_pc(f);
 }
 
 uint32_t gr_top_offset(gr_vm *vm) {

@@ -171,9 +171,16 @@ bool gr_run_proto(gr_vm *vm, gr_proto *proto, gr_value *out);
 gr_value *gr_stack_reserve(gr_vm *vm, gr_value *top, size_t count);
 /* The instruction that a source number stands for; NULL if it is not (or no longer) known. */
 gr_proto *gr_src_decode(gr_vm *vm, uint32_t src, uint32_t *pc);
-uint32_t gr_current_src(gr_vm *vm);
 /* The instruction that a frame runs. */
-uint32_t gr_frame_pc(const gr_frame *frame);
+static inline uint32_t gr_frame_pc(const gr_frame *f) {
+    return f->pc > f->proto->code ? (uint32_t)(f->pc - f->proto->code) - 1 : 0;
+}
+static inline uint32_t gr_frame_src(const gr_frame *f) {
+    return f->user_src ? f->user_src : f->proto->src_base + gr_frame_pc(f);
+}
+static inline uint32_t gr_current_src(const gr_vm *vm) {
+    return vm->frame_count ? gr_frame_src(&vm->frames[vm->frame_count - 1]) : 0;
+}
 /* A name, perhaps with a call or an index behind it (one pair of brackets that ends with the text): code
  * that needs no parentheses when something is put behind it. */
 bool gr_is_factor(const char *text, size_t size);

@@ -203,16 +203,28 @@ bool ad_tensor_is_contiguous(const ad_tensor *t);
 bool ad_tensor_unshared(const ad_tensor *t); /* sole owner, through all views */
 double ad_tensor_get(const ad_tensor *t, const int64_t *index);
 void ad_tensor_set(ad_tensor *t, const int64_t *index, double value);
+/* Is `i` one of 0, 1 … n - 1? Then *at is it. The last bits of 2^52 + i are a whole i; below 0, and where
+ * i is large, inf or nan, they are beyond any n. */
+static inline bool ad_is_index(double i, int64_t n, int64_t *at) {
+    union {
+        double number;
+        uint64_t bits;
+    } shifted = {i + 0x1p52};
+    uint64_t k = shifted.bits - 0x4330000000000000u;
+    *at = (int64_t)k;
+    return k < (uint64_t)n && shifted.number - 0x1p52 == i;
+}
 /* t[i] and t[i, j] of f64 elements, negative from the end; NULL where anything is not as the fast way
  * needs it: then ad_index_get and ad_index_set do it, or say what is wrong. Write only to what is
  * not shared. */
 static inline double *ad_index_at1(const ad_tensor *t, double i) {
+    int64_t k;
     if (t->rank != 1 || t->dtype != AD_F64) return NULL;
-    double n = (double)t->dims[0];
-    if (!(i >= -n && i < n)) return NULL;
-    int64_t k = (int64_t)i;
-    if ((double)k != i) return NULL;
-    return (double *)t->data + (k < 0 ? k + t->dims[0] : k) * t->dims[1];
+    if (!ad_is_index(i, t->dims[0], &k)) {
+        if (!ad_is_index(-1 - i, t->dims[0], &k)) return NULL;
+        k = t->dims[0] - 1 - k;
+    }
+    return (double *)t->data + k * t->dims[1];
 }
 static inline double *ad_index_at2(const ad_tensor *t, double i, double j) {
     if (t->rank != 2 || t->dtype != AD_F64) return NULL;

@@ -35,11 +35,13 @@ struct ad_ctx {
 #define AD_LIKELY(x) __builtin_expect(!!(x), 1)
 #define AD_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define AD_INLINE inline __attribute__((always_inline))
+#define AD_APART __attribute__((noinline)) /* what is rare does not make the usual way save registers */
 #else
 #define AD_PRINTF(a, b)
 #define AD_LIKELY(x) (x)
 #define AD_UNLIKELY(x) (x)
 #define AD_INLINE inline
+#define AD_APART
 #endif
 
 /* Sets the error and returns `status`. `operand` is the one to blame, or -1. */

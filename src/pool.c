@@ -159,7 +159,7 @@ static bool carve(ad_ctx *ctx, unsigned c) {
     return true;
 }
 
-static void *get_fresh(ad_ctx *ctx, unsigned c, size_t bytes) {
+static AD_APART void *get_fresh(ad_ctx *ctx, unsigned c, size_t bytes) {
     small_class *s = &ctx->pools->small[c];
     if (s->fresh == s->end && !carve(ctx, c)) {
         ad_fail_memory(ctx, bytes);
@@ -325,7 +325,7 @@ static large *find_large(ad_ctx *ctx, unsigned c) {
     return new_large(ctx, c);
 }
 
-static void *get_large(ad_ctx *ctx, unsigned c, size_t bytes) {
+static AD_APART void *get_large(ad_ctx *ctx, unsigned c, size_t bytes) {
     large *l = c < CLASSES ? find_large(ctx, c) : NULL;
     if (!l) {
         ad_fail_memory(ctx, bytes);
@@ -348,7 +348,7 @@ static void give_back(ad_ctx *ctx, size_t keep) {
     }
 }
 
-static void put_large(ad_ctx *ctx, void *block) {
+static AD_APART void put_large(ad_ctx *ctx, void *block) {
     struct ad_pools *p = ctx->pools;
     large *l = large_of(block);
     if (p->in_use > p->habit) p->habit = p->in_use;

@@ -218,6 +218,11 @@ Test(tensor, finds_elements_fast) {
         cr_expect_null(ad_index_at1(row, bad[i]));
         cr_expect_null(ad_index_at2(v, bad[i], 0));
     }
+    static const double not_quite[] = {-0x1p-1074, -0x1p-52, 0x1p-53, 1 + 0x1p-52, 4 - 0x1p-50, -1 + 0x1p-53, 0x1p52,
+                                       0x1p52 + 1, 0x1p53, -0x1p52};
+    for (size_t i = 0; i < sizeof not_quite / sizeof *not_quite; i++)
+        cr_expect_null(ad_index_at1(row, not_quite[i]), "%a", not_quite[i]);
+    cr_expect_eq(ad_index_at1(row, -0.0), ad_index_at1(row, 0));
     cr_expect_null(ad_index_at1(row, NAN));
     cr_expect_null(ad_index_at1(row, INFINITY));
     cr_expect_null(ad_index_at2(v, 0, 3));
