@@ -113,6 +113,28 @@ Test(transform, interrupted_sweeps) {
     machine_close(&m);
 }
 
+/* Many lines at once, stopped in a callback and in a kernel: the tape is whole, and nothing is left. */
+Test(transform, interrupted_batches) {
+    machine m;
+    machine_open(&m);
+    machine_expect(&m, "param v = linspace(0, 1, 40); param k = 0; let wait = false\n"
+                       "fn stuck(x) = custom_grad(fn(x) = (x * 2, fn(d) { while wait { k := k }; d * 2 }))(x)\n"
+                       "fn wide(x) = concat(stuck(cumsum(x)), tanh(x))\n"
+                       "let y = flip(tanh(stuck(cumsum(v))))\n"
+                       "let (rows, columns) = (∂y/∂v, jacobian(wide)(stop(v)))\n"
+                       "(rows.shape, columns.shape)", "((40, 40), (80, 40))");
+    machine_expect(&m, "wait = true; k", "0");
+    run_for_a_moment(&m, "∂y/∂v");
+    run_for_a_moment(&m, "jacobian(wide)(stop(v))");
+    run_for_a_moment(&m, "hessian(fn(x) = sum(wide(x)^2))(stop(v))");
+    machine_expect(&m, "wait = false; same((∂y/∂v, jacobian(wide)(stop(v))), (rows, columns))", "true");
+    machine_expect(&m, "param A = sin(reshape(arange(1000000), 1000, 1000)) * 0.1; let u = linspace(0, 1, 1000)\n"
+                       "fn deep(x) { for i in 0..5 { x = tanh(A @ x) }; x }; let g = jvp(deep, u, u)[1]; 0", "0");
+    run_for_a_moment(&m, "jacobian(deep)(u)");
+    machine_expect(&m, "(same(jvp(deep, u, u)[1], g), close(∂sum(A @ u)/∂A, outer(ones(1000), u)))", "(true, true)");
+    machine_close(&m);
+}
+
 Test(transform, elementwise_functions_follow_redefinition) {
     machine m;
     machine_open(&m);
