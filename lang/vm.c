@@ -1,504 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The loop. Every instruction tries the case of plain numbers in place; all else is a call of
- * gr_arithmetic and its kin. Before such a call the frame's pc is stored, so that an error knows where
- * it is; behind it the frame is looked up again, since the list of frames may have moved.
- * Registers never move.
+ * The loop. Every instruction tries the case of plain numbers in place; all else is a call of a function
+ * of vm_step.h or its kin. Before such a call the frame's pc is stored, so that an error knows where it
+ * is; behind it the frame is looked up again, since the list of frames may have moved. Registers never
+ * move.
  */
-#include "format.h"
-#include "gradus.h"
-#include "heap_private.h"
-#include "why.h"
-
-#include <math.h>
-#include <string.h>
+#include "vm_step.h"
 
 #if defined(__GNUC__) && !defined(GR_NO_COMPUTED_GOTO)
 #define GR_COMPUTED_GOTO 1
 #endif
-
-/* ---- what several instructions share ---------------------------------------------------------- */
-
-static inline void let_go(gr_vm *vm, gr_value *v) {
-    if (v->head > AD_BOOL) gr_drop(vm, gr_take(v));
-}
-
-static inline void kill_operands(gr_vm *vm, const gr_insn *i, gr_value *b, gr_value *c) {
-    if (i->flags & GR_KILL_B) let_go(vm, b);
-    if (i->flags & GR_KILL_C) let_go(vm, c);
-}
-
-typedef bool (*binary_function)(gr_vm *vm, ad_op op, uint32_t src, gr_value a, gr_value b,
-                                gr_value *out);
-
-/* Two numbers, one of them tracked. */
-static bool tracked_binary(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, gr_value *b,
-                           gr_value *c, unsigned kill) {
-    ad_status s = ad_step2(vm->ctx, op, gr_frame_src(f), a, b, c, kill & GR_KILL_B, kill & GR_KILL_C);
-    if (s == AD_OK) {
-        vm->dirty |= a->head > AD_BOOL;
-        return true;
-    }
-    gr_value in[2] = {*b, *c};
-    gr_raise_operands(vm, s, 2, in);
-    return false;
-}
-
-static bool slow_binary(gr_vm *vm, const gr_frame *f, binary_function run, ad_op op, gr_value *a,
-                        gr_value *b, gr_value *c) {
-    gr_value out;
-    const gr_insn *i = f->pc - 1;
-    if (!run(vm, op, gr_frame_src(f), *b, *c, &out)) return false;
-    kill_operands(vm, i, b, c);
-    gr_replace(vm, a, out);
-    return true;
-}
-
-/* A constant is on the right, or on the left where `reversed`; it is not killed. */
-static bool slow_constant(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, gr_value *b,
-                          gr_value k, bool reversed) {
-    gr_value out;
-    const gr_insn *i = f->pc - 1;
-    if (b->kind <= AD_BOOL && a->kind <= AD_TENSOR) {
-        unsigned kill = i->flags & GR_KILL_B;
-        if (!reversed) return tracked_binary(vm, f, op, a, b, &k, kill);
-        return tracked_binary(vm, f, op, a, &k, b, kill ? GR_KILL_C : 0);
-    }
-    bool ok = reversed ? gr_arithmetic(vm, op, gr_frame_src(f), k, *b, &out)
-                       : gr_arithmetic(vm, op, gr_frame_src(f), *b, k, &out);
-    if (!ok) return false;
-    if (i->flags & GR_KILL_B) let_go(vm, b);
-    gr_replace(vm, a, out);
-    return true;
-}
-
-/* -1: raised; else whether the comparison holds. */
-static int slow_test(gr_vm *vm, const gr_frame *f, ad_op op, gr_value *a, gr_value *b, bool kill_b) {
-    gr_value out;
-    const gr_insn *i = f->pc - 1;
-    if (!gr_compare(vm, op, gr_frame_src(f), *a, *b, &out)) return -1;
-    int truth = gr_condition(vm, out);
-    gr_release(vm, out);
-    if (truth < 0) return -1;
-    if (i->flags & GR_KILL_A) let_go(vm, a);
-    if (kill_b && (i->flags & GR_KILL_B)) let_go(vm, b);
-    return truth;
-}
-
-/* The sign of the divisor. Whole numbers go through the integer divider, which is exact and faster. */
-static double modulo(double a, double b) {
-    if (fabs(a) < 0x1p53 && fabs(b) < 0x1p53) {
-        int64_t x = (int64_t)a, y = (int64_t)b;
-        if (y != 0 && (double)x == a && (double)y == b && a > 0) {
-            int64_t r = x % y;
-            return (double)(r != 0 && (r < 0) != (y < 0) ? r + y : r);
-        }
-    }
-    double r = fmod(a, b);
-    return r != 0 && (r < 0) != (b < 0) ? r + b : r;
-}
-
-/* Underlines the name alone, where a call of it is underlined; what stands behind it. */
-static const char *narrow(gr_diagnostic *d, const gr_name *name) {
-    const gr_label *place = &d->primary;
-    uint32_t begin = place->span.begin;
-    if (!place->source || place->source->size - begin < name->length ||
-        memcmp(place->source->text + begin, name->text, name->length) != 0)
-        return "";
-    d->primary.span.end = begin + name->length;
-    return place->source->text + d->primary.span.end;
-}
-
-static bool unbound(gr_vm *vm, const gr_name *name) {
-    gr_diagnostic *d = gr_raise(vm, GR_E_unknown_name, "`%s` is not defined", name->text);
-    if (!d || gr_hint_foreign(d, name->text, narrow(d, name))) return false;
-    gr_suggestion s = gr_suggest_begin(name->text, name->length);
-    gr_offer_names(vm, gr_main_module(vm), &s);
-    if (s.best && !(s.best_size == name->length && memcmp(s.best, name->text, s.best_size) == 0))
-        gr_diag_help(d, "a similar name is `%.*s`", (int)s.best_size, s.best);
-    return false;
-}
-
-static bool early(gr_vm *vm) {
-    const gr_source *source;
-    gr_span span = gr_operand_span(vm, 0, &source);
-    gr_raise(vm, GR_E_unknown_name, "`%.*s` is used before it is defined",
-             source ? (int)(span.end - span.begin) : 0, source ? source->text + span.begin : "");
-    return false;
-}
-
-static bool bind_global(gr_vm *vm, uint32_t slot) {
-    const gr_global *g = &vm->globals[slot];
-    if (g->flags & GR_GLOBAL_PENDING) return gr_bind_pending(vm, slot);
-    if (g->flags & GR_GLOBAL_DECLARED) {
-        gr_raise(vm, GR_E_unknown_name, "`%s` is used before it is defined", g->name->text);
-        return false;
-    }
-    return unbound(vm, g->name);
-}
-
-static bool get_global(gr_vm *vm, uint32_t slot, gr_value *to) {
-    if (gr_is_absent(vm->globals[slot].value) && !bind_global(vm, slot)) return false;
-    gr_replace(vm, to, gr_retain(vm, vm->globals[slot].value));
-    return true;
-}
-
-static bool set_global(gr_vm *vm, const gr_frame *f, uint32_t slot, gr_value *from, bool define) {
-    gr_global *g = &vm->globals[slot];
-    if (vm->sealed && !(f->proto->flags & GR_PROTO_TOP)) return gr_refuse_assignment(vm, g->name);
-    if (!define && gr_is_absent(g->value) && !bind_global(vm, slot)) return false;
-    gr_value v = (f->pc - 1)->flags & GR_KILL_A ? gr_take(from) : gr_retain(vm, *from);
-    g->flags |= GR_GLOBAL_DEFINED;
-    g->changed = gr_frame_src(f);
-    if (define) {
-        gr_params_drop(vm, g->params, g->param_count);
-        g->params = NULL;
-        g->param_count = 0;
-    }
-    gr_replace(vm, &g->value, v);
-    return true;
-}
-
-static bool make_closure(gr_vm *vm, const gr_frame *f, uint32_t index, gr_value *to) {
-    gr_proto *p = f->proto->children[index];
-    gr_closure *c = gr_closure_new(vm, p, p->capture_count);
-    if (!c) return false;
-    for (uint32_t i = 0; i < p->capture_count; i++) {
-        const gr_capture *k = &p->captures[i];
-        gr_value v = k->self ? gr_of_kind(GR_FUNCTION, f->closure)
-                             : k->held ? f->closure->held[k->index] : f->base[k->index];
-        c->held[i] = gr_retain(vm, v);
-    }
-    gr_replace(vm, to, gr_of_kind(GR_FUNCTION, c));
-    return true;
-}
-
-static bool load_cell(gr_vm *vm, gr_value cell, gr_value *to) {
-    gr_value v = gr_as_cell(cell)->value;
-    if (gr_is_absent(v)) return early(vm);
-    gr_replace(vm, to, gr_retain(vm, v));
-    return true;
-}
-
-static bool store_cell(gr_vm *vm, const gr_frame *f, gr_value cell, gr_value *from) {
-    if (gr_as_cell(cell)->born < vm->sealed) return gr_refuse_assignment(vm, NULL);
-    gr_value v = (f->pc - 1)->flags & GR_KILL_A ? gr_take(from) : gr_retain(vm, *from);
-    gr_as_cell(cell)->changed = gr_frame_src(f);
-    gr_replace(vm, &gr_as_cell(cell)->value, v);
-    return true;
-}
-
-static bool new_cell(gr_vm *vm, gr_value *v) {
-    gr_value cell = gr_cell_new(vm, gr_take(v));
-    if (gr_failed(cell)) return false;
-    *v = cell;
-    return true;
-}
-
-static inline bool is_small_whole(gr_value v) {
-    return v.head == 0 && fabs(v.num) < 0x1p31 && (double)(int32_t)v.num == v.num;
-}
-
-/* The usual bounds and step, with nothing to prepare and nothing wrong. */
-static inline bool counts_up(const gr_value *r) {
-    return is_small_whole(r[0]) && is_small_whole(r[1]) && is_small_whole(r[2]) && r[2].num > 0;
-}
-
-static bool prepare_for(gr_vm *vm, gr_value *r) {
-    for (int i = 0; i < 3; i++) {
-        if (r[i].kind != AD_NUMBER) {
-            gr_raise(vm, GR_E_wrong_kind, "the bounds of a range are numbers; this is a %s",
-                     gr_kind_name(r[i]));
-            return false;
-        }
-        gr_replace(vm, &r[i], ad_number(r[i].num)); /* counters are not tracked */
-    }
-    if (r[2].num == 0) {
-        gr_raise(vm, GR_E_wrong_value, "the step of a range cannot be 0");
-        return false;
-    }
-    return gr_check_whole_range(vm, r[0].num, r[1].num, r[2].num);
-}
-
-static bool make_range(gr_vm *vm, gr_value *r, gr_value *to) {
-    for (int i = 0; i < 3; i++)
-        if (r[i].kind != AD_NUMBER) {
-            gr_raise(vm, GR_E_wrong_kind, "the bounds of a range are numbers; this is a %s",
-                     gr_kind_name(r[i]));
-            return false;
-        }
-    if (r[2].num == 0) {
-        gr_raise(vm, GR_E_wrong_value, "the step of a range cannot be 0");
-        return false;
-    }
-    gr_value range = gr_range_new(vm, r[0].num, r[1].num, r[2].num);
-    for (int i = 0; i < 3; i++) let_go(vm, &r[i]);
-    if (gr_failed(range)) return false;
-    gr_replace(vm, to, range);
-    return true;
-}
-
-static void move_out(gr_value *from, uint32_t count) {
-    for (uint32_t i = 0; i < count; i++) from[i].head = 0;
-}
-
-static bool make_list(gr_vm *vm, const gr_frame *f, bool tensor, gr_value *first, uint32_t count,
-                      gr_value *to) {
-    gr_value out;
-    if (tensor) {
-        if (!gr_make_tensor(vm, gr_frame_src(f), count, first, &out)) return false;
-        for (uint32_t i = 0; i < count; i++) let_go(vm, &first[i]);
-    } else {
-        out = gr_tuple_of(vm, count, first);
-        move_out(first, count);
-        if (gr_failed(out)) return false;
-    }
-    gr_replace(vm, to, out);
-    return true;
-}
-
-static bool make_record(gr_vm *vm, const gr_descriptor *d, gr_value *first, gr_value *to) {
-    gr_value out = gr_record_of(vm, d->layout, first);
-    move_out(first, d->count);
-    if (gr_failed(out)) return false;
-    gr_replace(vm, to, out);
-    return true;
-}
-
-static bool list_add(gr_vm *vm, gr_value *list, gr_value *v) {
-    *list = gr_tuple_push(vm, gr_take(list), gr_take(v));
-    if (!gr_failed(*list)) return true;
-    list->head = 0;
-    return false;
-}
-
-/* ...xs in a list: a tuple, a tensor's first axis, a range. */
-static bool list_join(gr_vm *vm, const gr_frame *f, gr_value *list, gr_value *v) {
-    if (v->kind == GR_TUPLE) {
-        *list = gr_tuple_join(vm, gr_take(list), *v);
-        let_go(vm, v);
-        if (!gr_failed(*list)) return true;
-        list->head = 0;
-        return false;
-    }
-    gr_value state[2], item = ad_number(0);
-    state[0] = *v;
-    if (!gr_iteration_begin(vm, *v, &state[1])) return false;
-    int more;
-    while ((more = gr_iteration_next(vm, state, &item, gr_frame_src(f))) == 1)
-        if (!list_add(vm, list, &item)) return false;
-    let_go(vm, v);
-    return more == 0;
-}
-
-static bool list_tensor(gr_vm *vm, const gr_frame *f, gr_value *list) {
-    gr_value out;
-    const gr_tuple *t = gr_as_tuple(*list);
-    if (!gr_make_tensor(vm, gr_frame_src(f), t->count, t->items, &out)) return false;
-    gr_replace(vm, list, out);
-    return true;
-}
-
-static bool record_spread(gr_vm *vm, gr_value *to, gr_value *v) {
-    if (v->kind != GR_RECORD) {
-        gr_raise(vm, GR_E_wrong_kind, "`...` in a record takes a record; this is a %s",
-                 gr_kind_name(*v));
-        return false;
-    }
-    if (gr_record_count(*to) == 0) {
-        gr_replace(vm, to, gr_take(v));
-        return true;
-    }
-    for (uint32_t i = 0; i < gr_record_count(*v); i++)
-        if (!gr_record_set(vm, to, gr_record_key(*v, i), gr_retain(vm, gr_record_value(*v, i))))
-            return false;
-    let_go(vm, v);
-    return true;
-}
-
-static bool format_value(gr_vm *vm, gr_value v, gr_value format, gr_value *to) {
-    if (v.kind == GR_STRING && format.kind != GR_STRING) {
-        gr_replace(vm, to, gr_retain(vm, v));
-        return true;
-    }
-    gr_buffer text;
-    char spec[64] = "";
-    gr_buffer_init(&text, vm->ctx);
-    if (format.kind == GR_STRING && gr_as_string(format)->length < sizeof spec)
-        memcpy(spec, gr_as_string(format)->bytes, gr_as_string(format)->length);
-    bool ok = gr_format_value(vm, &text, v, format.kind == GR_STRING ? spec : NULL);
-    gr_value out = ok ? gr_string_new(vm, text.text ? text.text : "", text.size) : gr_absent();
-    gr_buffer_free(&text);
-    if (gr_failed(out)) return false;
-    gr_replace(vm, to, out);
-    return true;
-}
-
-static bool concat(gr_vm *vm, gr_value *parts, uint32_t count, gr_value *to) {
-    size_t length = 0;
-    char *at;
-    for (uint32_t i = 0; i < count; i++) length += gr_as_string(parts[i])->length;
-    gr_value out = gr_string_room(vm, length, &at);
-    if (gr_failed(out)) return false;
-    for (uint32_t i = 0; i < count; i++) {
-        const gr_string *s = gr_as_string(parts[i]);
-        if (s->length) memcpy(at, s->bytes, s->length);
-        at += s->length;
-        let_go(vm, &parts[i]);
-    }
-    gr_replace(vm, to, out);
-    return true;
-}
-
-/* Was it made before the checkpoint that runs? */
-static bool is_outside(const gr_vm *vm, const gr_frame *f, const gr_place *place) {
-    if (place->access == GR_IN_HELD_CELL)
-        return gr_as_cell(f->closure->held[place->index])->born < vm->sealed;
-    return place->access == GR_IN_HELD || place->access == GR_IN_GLOBAL;
-}
-
-/* The variable of a target that is no register of the frame; NULL: raised. */
-static gr_value *outer_place(gr_vm *vm, gr_frame *f, const gr_target *t, uint32_t src) {
-    gr_value *place = gr_place_value(vm, f, &t->place);
-    if (!place) return NULL;
-    if (vm->sealed && is_outside(vm, f, &t->place)) {
-        gr_refuse_assignment(vm, t->place.name);
-        return NULL;
-    }
-    if (t->place.access == GR_IN_GLOBAL) vm->globals[t->place.index].changed = src;
-    return place;
-}
-
-static bool set_path(gr_vm *vm, gr_frame *f, const gr_target *t, gr_value *from) {
-    uint32_t src = gr_frame_src(f);
-    gr_value *place = t->place.access == GR_IN_REGISTER ? &f->base[t->place.index]
-                                                        : outer_place(vm, f, t, src);
-    if (!place) return false;
-    if (gr_is_absent(*place)) return early(vm);
-    gr_value v = (f->pc - 1)->flags & GR_KILL_A ? gr_take(from) : gr_retain(vm, *from);
-    return gr_set_path(vm, place, t, f->base, v, src);
-}
-
-gr_value *gr_place_value(gr_vm *vm, gr_frame *f, const gr_place *place) {
-    gr_value *v;
-    switch (place->access) {
-    case GR_IN_REGISTER: v = &f->base[place->index]; break;
-    case GR_IN_LOCAL_CELL: v = &gr_as_cell(f->base[place->index])->value; break;
-    case GR_IN_HELD: v = &f->closure->held[place->index]; break;
-    case GR_IN_HELD_CELL: v = &gr_as_cell(f->closure->held[place->index])->value; break;
-    default:
-        v = &vm->globals[place->index].value;
-        if (gr_is_absent(*v) && !bind_global(vm, place->index)) return NULL;
-        return &vm->globals[place->index].value;
-    }
-    if (!gr_is_absent(*v)) return v;
-    early(vm);
-    return NULL;
-}
-
-/* An item of a tuple that nobody else holds, by a plain index; or NULL. */
-static inline gr_value *own_item(const gr_value *v, const gr_value *index) {
-    int64_t k;
-    if (!GR_LIKELY(v->kind == GR_TUPLE && index->head == 0)) return NULL;
-    const gr_tuple *t = gr_as_tuple(*v);
-    if (!GR_LIKELY(ad_is_index(index->num, (int64_t)t->count, &k) && gr_tuple_is_own(t))) return NULL;
-    return t->items + k;
-}
-
-static bool fail_pair(gr_vm *vm, gr_value *a, gr_value *b, gr_value *message) {
-    gr_buffer text;
-    gr_buffer_init(&text, vm->ctx);
-    const gr_source *source;
-    gr_span span = gr_operand_span(vm, 0, &source), left = gr_operand_span(vm, 1, &source);
-    gr_span right = gr_operand_span(vm, 2, &source);
-    gr_diagnostic *d;
-    if (message && message->kind == GR_STRING)
-        d = gr_raise(vm, GR_E_assertion, "%.*s", (int)gr_as_string(*message)->length,
-                     gr_as_string(*message)->bytes);
-    else
-        d = gr_raise(vm, GR_E_assertion, "`%.*s` does not hold", (int)(span.end - span.begin),
-                     source ? source->text + span.begin : "");
-    gr_format_brief(vm, &text, *a, 60);
-    if (source) gr_diag_also(d, source, left, "%s", text.text ? text.text : "");
-    gr_buffer_clear(&text);
-    gr_format_brief(vm, &text, *b, 60);
-    if (source) gr_diag_also(d, source, right, "%s", text.text ? text.text : "");
-    gr_buffer_free(&text);
-    return false;
-}
-
-static bool fail_text(gr_vm *vm, const gr_value *message) {
-    if (message && message->kind == GR_STRING)
-        gr_raise(vm, GR_E_assertion, "%.*s", (int)gr_as_string(*message)->length,
-                 gr_as_string(*message)->bytes);
-    else
-        gr_raise(vm, GR_E_assertion, "the assertion does not hold");
-    return false;
-}
-
-static bool run_test(gr_vm *vm, gr_value f, gr_value name) {
-    const gr_string *s = gr_as_string(name);
-    return !vm->test || vm->test(vm->user, vm, s->bytes, s->length, f);
-}
-
-bool gr_safe_point(gr_vm *vm) {
-    if (*ad_interrupt_flag(vm->ctx) && gr_interrupted(vm)) return false;
-    if (vm->dirty) {
-        vm->dirty = false;
-        ad_collect(vm->ctx, false);
-    }
-    return true;
-}
-
-/* A local that a call's callee slot or any read found unset. */
-static bool check_present(gr_vm *vm, gr_value v) { return gr_is_absent(v) ? early(vm) : true; }
-
-/* The value leaves the frame on top, which ends. */
-static inline void leave(gr_vm *vm, gr_frame *f, gr_value *from, uint32_t live) {
-    gr_value v = gr_take(from), *base = f->base;
-    gr_drop_all(vm, base, live);
-    gr_closure *closure = f->closure;
-    vm->segment = f->segment;
-    *f->result = v;
-    vm->frame_count--;
-    if (GR_LIKELY(closure->function.object.refs > 1))
-        closure->function.object.refs--;
-    else
-        gr_release(vm, gr_of_kind(GR_FUNCTION, closure));
-}
-
-/* gr_frame_enter for the case that there is room; false: there is not, nothing has happened. */
-static inline bool enter_here(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *result) {
-    gr_proto *p = closure->proto;
-    gr_segment *s = vm->segment;
-    if (!GR_LIKELY(vm->frame_count < vm->frame_room && vm->frame_count < vm->max_calls &&
-                   args + p->registers <= s->values + s->room && !(p->flags & GR_PROTO_LIBRARY)))
-        return false;
-    gr_frame *f = &vm->frames[vm->frame_count++];
-    f->pc = p->code;
-    f->base = args;
-    f->result = result;
-    f->closure = closure;
-    f->proto = p;
-    f->segment = s;
-    f->born = vm->begun;
-    f->user_src = 0;
-    f->flags = 0;
-    return true;
-}
-
-static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
-    bool entry;
-    vm->failed_at = gr_top_offset(vm);
-    gr_why_finish(vm);
-    do {
-        entry = vm->frames[vm->frame_count - 1].flags & GR_FRAME_ENTRY;
-        gr_pop_frame(vm);
-    } while (!entry);
-    vm->recording_count = recordings;
-    ad_set_recording(vm->ctx, recording);
-    return false;
-}
 
 /* ---- the loop --------------------------------------------------------------------------------- */
 
@@ -550,8 +61,8 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
             double x = B->num, y = C->num;                                                         \
             SET_NUMBER(expression);                                                                \
         }                                                                                          \
-        if (NUMBERS(B, C)) SLOW(tracked_binary(vm, frame, AD_OP_##name, A, B, C, I->flags));       \
-        else SLOW(slow_binary(vm, frame, gr_arithmetic, AD_OP_##name, A, B, C));                   \
+        if (NUMBERS(B, C)) SLOW(gr_step_tracked(vm, frame, AD_OP_##name, A, B, C, I->flags));       \
+        else SLOW(gr_step_binary(vm, frame, gr_arithmetic, AD_OP_##name, A, B, C));                   \
         NEXT;                                                                                      \
     }                                                                                              \
     CASE(name##K) : {                                                                              \
@@ -559,7 +70,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
             double x = B->num, y = K[I->c].num;                                                    \
             SET_NUMBER(expression);                                                                \
         }                                                                                          \
-        SLOW(slow_constant(vm, frame, AD_OP_##name, A, B, K[I->c], false));                        \
+        SLOW(gr_step_constant(vm, frame, AD_OP_##name, A, B, K[I->c], false));                        \
         NEXT;                                                                                      \
     }                                                                                              \
     CASE(R##name##K) : {                                                                           \
@@ -567,7 +78,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
             double y = B->num, x = K[I->c].num;                                                    \
             SET_NUMBER(expression);                                                                \
         }                                                                                          \
-        SLOW(slow_constant(vm, frame, AD_OP_##name, A, B, K[I->c], true));                         \
+        SLOW(gr_step_constant(vm, frame, AD_OP_##name, A, B, K[I->c], true));                         \
         NEXT;                                                                                      \
     }
 #define COMPARE(name, operator)                                                                    \
@@ -577,7 +88,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
             *A = ad_bool(truth);                                                                   \
             NEXT;                                                                                  \
         }                                                                                          \
-        SLOW(slow_binary(vm, frame, gr_compare, AD_OP_##name, A, B, C));                           \
+        SLOW(gr_step_binary(vm, frame, gr_compare, AD_OP_##name, A, B, C));                           \
         NEXT;                                                                                      \
     }
 #define JUMP_IF(truth)                                                                             \
@@ -589,7 +100,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
     CASE(J##name) : {                                                                              \
         if (GR_LIKELY((A->head | B->head) == 0)) JUMP_IF(A->num operator B->num);                  \
         frame->pc = pc;                                                                            \
-        int truth = slow_test(vm, frame, AD_OP_##name, A, B, true);                                \
+        int truth = gr_step_test(vm, frame, AD_OP_##name, A, B, true);                                \
         if (truth < 0) goto failed;                                                                \
         frame = &vm->frames[vm->frame_count - 1];                                                  \
         JUMP_IF((bool)truth);                                                                      \
@@ -597,7 +108,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
     CASE(J##name##K) : {                                                                           \
         if (GR_LIKELY(A->head == 0)) JUMP_IF(A->num operator K[I->b].num);                         \
         frame->pc = pc;                                                                            \
-        int truth = slow_test(vm, frame, AD_OP_##name, A, &K[I->b], false);                        \
+        int truth = gr_step_test(vm, frame, AD_OP_##name, A, &K[I->b], false);                        \
         if (truth < 0) goto failed;                                                                \
         frame = &vm->frames[vm->frame_count - 1];                                                  \
         JUMP_IF((bool)truth);                                                                      \
@@ -614,7 +125,7 @@ static bool unwind(gr_vm *vm, uint32_t recordings, bool recording) {
             if (!(r = gr_record_fork(vm, v))) goto failed;                                         \
         }                                                                                          \
         gr_value *field = r->values + (cache)->place;                                              \
-        if (!GR_LIKELY(field->head <= AD_BOOL)) let_go(vm, field);                                 \
+        if (!GR_LIKELY(field->head <= AD_BOOL)) gr_let_go(vm, field);                                 \
         gr_copy(field, A);                                                                         \
         NEXT;                                                                                      \
     } while (0)
@@ -657,7 +168,7 @@ dispatch:
             if (I->flags & GR_KILL_B)
                 B->head = 0;
             else if (gr_is_absent(v))
-                SLOW(check_present(vm, v));
+                SLOW(gr_step_present(vm, v));
             else
                 gr_hold(vm, v);
         }
@@ -693,15 +204,15 @@ dispatch:
             gr_copy(A, global);
             NEXT;
         }
-        SLOW(get_global(vm, I->wide, A));
+        SLOW(gr_step_get_global(vm, I->wide, A));
         NEXT;
     }
     CASE(SETGLOBAL) : {
-        SLOW(set_global(vm, frame, I->wide, A, false));
+        SLOW(gr_step_set_global(vm, frame, I->wide, A, false));
         NEXT;
     }
     CASE(DEFGLOBAL) : {
-        SLOW(set_global(vm, frame, I->wide, A, true));
+        SLOW(gr_step_set_global(vm, frame, I->wide, A, true));
         NEXT;
     }
     CASE(GETHELD) : {
@@ -713,27 +224,27 @@ dispatch:
         NEXT;
     }
     CASE(GETCELL) : {
-        SLOW(load_cell(vm, frame->closure->held[I->b], A));
+        SLOW(gr_step_load_cell(vm, frame->closure->held[I->b], A));
         NEXT;
     }
     CASE(SETCELL) : {
-        SLOW(store_cell(vm, frame, frame->closure->held[I->b], A));
+        SLOW(gr_step_store_cell(vm, frame, frame->closure->held[I->b], A));
         NEXT;
     }
     CASE(NEWCELL) : {
-        SLOW(new_cell(vm, A));
+        SLOW(gr_step_new_cell(vm, A));
         NEXT;
     }
     CASE(GETLOCALCELL) : {
-        SLOW(load_cell(vm, *B, A));
+        SLOW(gr_step_load_cell(vm, *B, A));
         NEXT;
     }
     CASE(SETLOCALCELL) : {
-        SLOW(store_cell(vm, frame, *B, A));
+        SLOW(gr_step_store_cell(vm, frame, *B, A));
         NEXT;
     }
     CASE(CLOSURE) : {
-        SLOW(make_closure(vm, frame, I->wide, A));
+        SLOW(gr_step_closure(vm, frame, I->wide, A));
         NEXT;
     }
     CASE(RELEASE) : {
@@ -746,24 +257,24 @@ dispatch:
     ARITHMETIC(SUB, x - y)
     ARITHMETIC(MUL, x * y)
     ARITHMETIC(DIV, x / y)
-    ARITHMETIC(MOD, modulo(x, y))
+    ARITHMETIC(MOD, gr_modulo(x, y))
     CASE(POW) : {
-        SLOW(slow_binary(vm, frame, gr_arithmetic, AD_OP_POW, A, B, C));
+        SLOW(gr_step_binary(vm, frame, gr_arithmetic, AD_OP_POW, A, B, C));
         NEXT;
     }
     CASE(POWK) : {
         if (PLAIN(B, B) && K[I->c].num == 2) SET_NUMBER(B->num * B->num);
-        SLOW(slow_constant(vm, frame, AD_OP_POW, A, B, K[I->c], false));
+        SLOW(gr_step_constant(vm, frame, AD_OP_POW, A, B, K[I->c], false));
         NEXT;
     }
     CASE(RPOWK) : {
-        SLOW(slow_constant(vm, frame, AD_OP_POW, A, B, K[I->c], true));
+        SLOW(gr_step_constant(vm, frame, AD_OP_POW, A, B, K[I->c], true));
         NEXT;
     }
     CASE(MATMUL) : {
         gr_value v;
         SLOW(gr_matmul(vm, gr_frame_src(frame), *B, *C, &v));
-        kill_operands(vm, I, B, C);
+        gr_kill_operands(vm, I, B, C);
         gr_replace(vm, A, v);
         NEXT;
     }
@@ -771,14 +282,14 @@ dispatch:
         if (PLAIN(B, B)) SET_NUMBER(-B->num);
         gr_value v;
         SLOW(gr_unary(vm, AD_OP_NEG, gr_frame_src(frame), *B, &v));
-        if (I->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) gr_let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(JOIN) : {
         gr_value a = (I->flags & GR_KILL_B) || A == B ? gr_take(B) : gr_retain(vm, *B), v;
         SLOW(gr_join_values(vm, a, *C, &v));
-        if (I->flags & GR_KILL_C) let_go(vm, C);
+        if (I->flags & GR_KILL_C) gr_let_go(vm, C);
         gr_replace(vm, A, v);
         NEXT;
     }
@@ -791,21 +302,21 @@ dispatch:
     CASE(NOT) : {
         gr_value v;
         SLOW(gr_unary(vm, AD_OP_NOT, gr_frame_src(frame), *B, &v));
-        if (I->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) gr_let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(LOGAND) : {
         gr_value v;
         SLOW(gr_logical(vm, true, gr_frame_src(frame), *B, *C, &v));
-        kill_operands(vm, I, B, C);
+        gr_kill_operands(vm, I, B, C);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(LOGOR) : {
         gr_value v;
         SLOW(gr_logical(vm, false, gr_frame_src(frame), *B, *C, &v));
-        kill_operands(vm, I, B, C);
+        gr_kill_operands(vm, I, B, C);
         gr_replace(vm, A, v);
         NEXT;
     }
@@ -822,7 +333,7 @@ dispatch:
         }
         int truth = 0;
         SLOW((truth = gr_condition(vm, *A)) >= 0);
-        if (I->flags & GR_KILL_A) let_go(vm, A);
+        if (I->flags & GR_KILL_A) gr_let_go(vm, A);
         if (truth) pc += I->jump;
         NEXT;
     }
@@ -833,7 +344,7 @@ dispatch:
         }
         int truth = 0;
         SLOW((truth = gr_condition(vm, *A)) >= 0);
-        if (I->flags & GR_KILL_A) let_go(vm, A);
+        if (I->flags & GR_KILL_A) gr_let_go(vm, A);
         if (!truth) pc += I->jump;
         NEXT;
     }
@@ -856,7 +367,7 @@ dispatch:
         NEXT;
     }
     CASE(FORPREP) : {
-        if (!counts_up(A)) SLOW(prepare_for(vm, A));
+        if (!gr_counts_up(A)) SLOW(gr_step_prepare_for(vm, A));
         if (A[2].num > 0 ? !(A->num < A[1].num) : !(A->num > A[1].num)) {
             pc += I->jump;
         } else {
@@ -887,7 +398,7 @@ dispatch:
             if (at < (int64_t)t->count) {
                 A[1].num += 1;
                 gr_value v = gr_hold(vm, t->items[at]);
-                let_go(vm, B);
+                gr_let_go(vm, B);
                 gr_copy(B, &v);
                 pc++;
             }
@@ -901,31 +412,31 @@ dispatch:
 
     /* making and taking apart */
     CASE(TUPLE) : {
-        SLOW(make_list(vm, frame, false, B, I->c, A));
+        SLOW(gr_step_list(vm, frame, false, B, I->c, A));
         NEXT;
     }
     CASE(TENSOR) : {
-        SLOW(make_list(vm, frame, true, B, I->c, A));
+        SLOW(gr_step_list(vm, frame, true, B, I->c, A));
         NEXT;
     }
     CASE(RECORD) : {
-        SLOW(make_record(vm, &frame->proto->descriptors[I->c], B, A));
+        SLOW(gr_step_record(vm, &frame->proto->descriptors[I->c], B, A));
         NEXT;
     }
     CASE(LIST) : {
-        SLOW(make_list(vm, frame, false, B, 0, A));
+        SLOW(gr_step_list(vm, frame, false, B, 0, A));
         NEXT;
     }
     CASE(LISTADD) : {
-        SLOW(list_add(vm, A, B));
+        SLOW(gr_step_list_add(vm, A, B));
         NEXT;
     }
     CASE(LISTJOIN) : {
-        SLOW(list_join(vm, frame, A, B));
+        SLOW(gr_step_list_join(vm, frame, A, B));
         NEXT;
     }
     CASE(LISTTENSOR) : {
-        SLOW(list_tensor(vm, frame, A));
+        SLOW(gr_step_list_tensor(vm, frame, A));
         NEXT;
     }
     CASE(RECNEW) : {
@@ -939,20 +450,20 @@ dispatch:
         NEXT;
     }
     CASE(RECSPREAD) : {
-        SLOW(record_spread(vm, A, B));
+        SLOW(gr_step_record_spread(vm, A, B));
         NEXT;
     }
     CASE(RANGE) : {
-        SLOW(make_range(vm, B, A));
+        SLOW(gr_step_range(vm, B, A));
         NEXT;
     }
     CASE(FORMAT) : {
-        SLOW(format_value(vm, *B, K[I->c], A));
-        if ((I->flags & GR_KILL_B) && A != B) let_go(vm, B);
+        SLOW(gr_step_format(vm, *B, K[I->c], A));
+        if ((I->flags & GR_KILL_B) && A != B) gr_let_go(vm, B);
         NEXT;
     }
     CASE(CONCAT) : {
-        SLOW(concat(vm, B, I->c, A));
+        SLOW(gr_step_concat(vm, B, I->c, A));
         NEXT;
     }
     CASE(GETFIELD) : {
@@ -962,13 +473,13 @@ dispatch:
             const gr_value *field = &gr_as_record(*B)->values[cache->place];
             if (PLAIN_PAIR(A, field)) {
                 gr_copy(A, field);
-                if (I->flags & GR_KILL_B) let_go(vm, B);
+                if (I->flags & GR_KILL_B) gr_let_go(vm, B);
                 NEXT;
             }
             v = gr_hold(vm, *field);
         } else
             SLOW(gr_get_field(vm, *B, cache, gr_frame_src(frame), &v));
-        if (I->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) gr_let_go(vm, B);
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
         else
@@ -982,7 +493,7 @@ dispatch:
                 const double *x = ad_index_at1(B->tensor, C->num);
                 if (GR_LIKELY(x != NULL)) {
                     double element = *x;
-                    kill_operands(vm, I, B, C);
+                    gr_kill_operands(vm, I, B, C);
                     SET_NUMBER_OVER(element);
                 }
             } else if (B->kind == GR_TUPLE) {
@@ -1002,7 +513,7 @@ dispatch:
         }
         SLOW(gr_get_item(vm, *B, *C, gr_frame_src(frame), &v));
     got_item:
-        kill_operands(vm, I, B, C);
+        gr_kill_operands(vm, I, B, C);
         if (A->head > AD_BOOL)
             gr_replace(vm, A, v);
         else
@@ -1013,7 +524,7 @@ dispatch:
         const gr_descriptor *d = &frame->proto->descriptors[I->c];
         gr_value v;
         SLOW(gr_get_index(vm, *B, d->count, d->items, R, 0, gr_frame_src(frame), &v));
-        if (I->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) gr_let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
@@ -1028,12 +539,12 @@ dispatch:
         }
         gr_value v = I->flags & GR_KILL_C ? gr_take(C) : gr_retain(vm, *C);
         SLOW(gr_set_item(vm, A, *B, v, gr_frame_src(frame)));
-        if (I->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) gr_let_go(vm, B);
         NEXT;
     }
     CASE(SETITEMFIELD) : {
         const gr_descriptor *d = &frame->proto->descriptors[I->wide];
-        SET_FIELD(own_item(R + d->reg, R + d->first_free), d->field);
+        SET_FIELD(gr_own_item(R + d->reg, R + d->first_free), d->field);
         goto set_path;
     }
     CASE(SETFIELD) : {
@@ -1043,17 +554,17 @@ dispatch:
     }
     CASE(SETPATH) : {
     set_path:
-        SLOW(set_path(vm, frame, frame->proto->descriptors[I->wide].targets, A));
+        SLOW(gr_step_set_path(vm, frame, frame->proto->descriptors[I->wide].targets, A));
         NEXT;
     }
     CASE(UNPACK) : {
         SLOW(gr_unpack(vm, *A, &frame->proto->descriptors[I->c], gr_frame_src(frame), B));
-        let_go(vm, A);
+        gr_let_go(vm, A);
         NEXT;
     }
     CASE(UNPACKREC) : {
         SLOW(gr_unpack_record(vm, *A, &frame->proto->descriptors[I->c], B));
-        let_go(vm, A);
+        gr_let_go(vm, A);
         NEXT;
     }
 
@@ -1070,7 +581,7 @@ dispatch:
                     gr_value *args = A + 1;
                     closure->function.object.refs++;
                     frame->pc = pc;
-                    if (!enter_here(vm, closure, args, A))
+                    if (!gr_frame_enter_here(vm, closure, args, A))
                         SLOW(gr_frame_enter(vm, closure, args, A));
                     RELOAD();
                     NEXT;
@@ -1084,7 +595,7 @@ dispatch:
             ((gr_object *)f.ptr)->refs++;
             gr_copy(A, &f);
         } else {
-            SLOW(get_global(vm, I->c, A));
+            SLOW(gr_step_get_global(vm, I->c, A));
         }
         goto call;
     }
@@ -1097,7 +608,7 @@ dispatch:
                 POLL();
                 A->head = 0;
                 frame->pc = pc;
-                if (!enter_here(vm, closure, A + 1, A))
+                if (!gr_frame_enter_here(vm, closure, A + 1, A))
                     SLOW(gr_frame_enter(vm, closure, A + 1, A));
                 RELOAD();
                 NEXT;
@@ -1125,10 +636,10 @@ call: {
         NEXT;
     }
     CASE(RETURN) : {
-        if (A->kind == GR_ABSENT) SLOW(check_present(vm, *A));
+        if (A->kind == GR_ABSENT) SLOW(gr_step_present(vm, *A));
         bool entry = frame->flags & GR_FRAME_ENTRY;
         gr_value *result = frame->result;
-        leave(vm, frame, A, I->b);
+        gr_frame_leave(vm, frame, A, I->b);
         if (entry) {
             *out = gr_take(result);
             return true;
@@ -1186,33 +697,33 @@ call: {
     CASE(PRIME) : {
         gr_value v;
         SLOW(gr_prime(vm, *B, I->c, &v));
-        if (I->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) gr_let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
     CASE(GRADIENT) : {
         gr_value v;
         SLOW(gr_gradient(vm, *B, &v));
-        if (I->flags & GR_KILL_B) let_go(vm, B);
+        if (I->flags & GR_KILL_B) gr_let_go(vm, B);
         gr_replace(vm, A, v);
         NEXT;
     }
 
     /* statements */
     CASE(FAIL) : {
-        SLOW(fail_text(vm, NULL));
+        SLOW(gr_step_fail_text(vm, NULL));
         NEXT;
     }
     CASE(FAILTEXT) : {
-        SLOW(fail_text(vm, A));
+        SLOW(gr_step_fail_text(vm, A));
         NEXT;
     }
     CASE(FAILPAIR) : {
-        SLOW(fail_pair(vm, A, B, I->c ? C : NULL));
+        SLOW(gr_step_fail_pair(vm, A, B, I->c ? C : NULL));
         NEXT;
     }
     CASE(TEST) : {
-        SLOW(run_test(vm, *A, K[I->wide]));
+        SLOW(gr_step_test_block(vm, *A, K[I->wide]));
         NEXT;
     }
     CASE(IMPORT) : {
@@ -1234,20 +745,5 @@ call: {
     }
 #endif
 failed:
-    return unwind(vm, recordings, recording);
-}
-
-bool gr_run_proto(gr_vm *vm, gr_proto *p, gr_value *out) {
-    gr_closure *closure = gr_closure_new(vm, p, 0);
-    gr_segment *outer = vm->segment;
-    gr_value *top = closure ? gr_stack_reserve(vm, outer ? gr_stack_top(vm) : NULL, 1) : NULL;
-    if (!top) {
-        if (closure) gr_release(vm, gr_of_kind(GR_FUNCTION, closure));
-        return false;
-    }
-    if (!gr_frame_enter(vm, closure, top + 1, top)) return false;
-    vm->frames[vm->frame_count - 1].flags |= GR_FRAME_ENTRY;
-    bool ok = gr_interpret(vm, out);
-    if (outer) vm->segment = outer;
-    return ok;
+    return gr_unwind(vm, recordings, recording);
 }

@@ -569,3 +569,18 @@ bool gr_call_function(gr_vm *vm, gr_value f, uint32_t count, const gr_value *arg
     vm->floor_frames = floor_frames;
     return ok;
 }
+
+bool gr_run_proto(gr_vm *vm, gr_proto *p, gr_value *out) {
+    gr_closure *closure = gr_closure_new(vm, p, 0);
+    gr_segment *outer = vm->segment;
+    gr_value *top = closure ? gr_stack_reserve(vm, outer ? gr_stack_top(vm) : NULL, 1) : NULL;
+    if (!top) {
+        if (closure) gr_release(vm, gr_of_kind(GR_FUNCTION, closure));
+        return false;
+    }
+    if (!gr_frame_enter(vm, closure, top + 1, top)) return false;
+    vm->frames[vm->frame_count - 1].flags |= GR_FRAME_ENTRY;
+    bool ok = gr_interpret(vm, out);
+    if (outer) vm->segment = outer;
+    return ok;
+}
