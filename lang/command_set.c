@@ -111,7 +111,8 @@ static verdict set_memory(gr_session *s, const char *words, const char *value) {
     ad_mem_trim(ctx);
     ad_mem_stats now = ad_mem_statistics(ctx);
     if (bytes && bytes < now.in_use + now.pooled) {
-        printf("%.1f MB are in use already.\n", (double)(now.in_use + now.pooled) / 1e6);
+        printf("%.1f MB are in use already%s.\n", (double)(now.in_use + now.pooled) / 1e6,
+               bytes < 100000 ? "; `200M` is a limit of 200 MB" : "");
         return REFUSED;
     }
     ad_set_memory_limit(ctx, bytes);

@@ -23,11 +23,38 @@ static const char *help_word(const char *line) {
     return n > 0 && !*gr_skip_blanks(name + n) ? name : NULL;
 }
 
+/* Does a signature, or prose, go on in the next line? Both are filled in the source. */
+static bool goes_on(const char *line, size_t size, const char *next) {
+    enum { FILLED = 72 };
+    if (size > 0 && line[size - 1] == ',' && *next == ' ') return true;
+    if (gr_text_width(line, size) < FILLED || line[0] == ' ' || strncmp(line, "fn ", 3) == 0) return false;
+    const char *mark = strstr(next, "; `:source ");
+    bool place = *next == '(' && mark && mark < next + strcspn(next, "\n");
+    return *next && *next != ' ' && *next != '\n' && !place && strncmp(next, "Formula:", 8) != 0;
+}
+
+/* In a window where they would be broken the lines of a paragraph are joined first. */
+static void join(gr_buffer *out, const gr_buffer *text, size_t width) {
+    bool joined = false;
+    for (const char *p = text->text, *end; *p; p = end + (*end == '\n')) {
+        if (joined) p += strspn(p, " ");
+        end = p + strcspn(p, "\n");
+        size_t size = (size_t)(end - p);
+        joined = *end && (joined || gr_text_width(p, size) > width) && goes_on(p, size, end + 1);
+        gr_buffer_put(out, p, size);
+        if (*end) gr_buffer_puts(out, joined ? " " : "\n");
+    }
+}
+
 /* Lines end between words where the window is narrow. */
 static void wrap(gr_host *host, gr_buffer *text) {
-    gr_buffer wrapped;
+    unsigned width = gr_vm_screen(host->vm).width;
+    gr_buffer joined, wrapped;
+    gr_buffer_init(&joined, host->ctx);
     gr_buffer_init(&wrapped, host->ctx);
-    if (text->size) gr_put_wrapped(&wrapped, text->text, text->size, gr_vm_screen(host->vm).width);
+    if (text->size) join(&joined, text, width);
+    if (joined.size) gr_put_wrapped(&wrapped, joined.text, joined.size, width);
+    gr_buffer_free(&joined);
     gr_buffer_free(text);
     *text = wrapped;
 }

@@ -29,7 +29,7 @@ void gr_why_close(gr_vm *vm) {
 
 void gr_why_begin(gr_vm *vm) {
     if (!vm->why) return;
-    vm->why->count = 0;
+    vm->why->count = vm->why->operands = 0;
     vm->why->done = false;
 }
 
@@ -161,6 +161,7 @@ void gr_why_operand(gr_vm *vm, uint32_t k, gr_value v) {
     uint32_t most = k == 0 ? GR_WHY_ROWS / 2 : GR_WHY_ROWS;
     if (!gr_birth_of_operand(vm, k, v, &read.birth)) read.birth = (gr_birth){0};
     gr_why_row *r = gr_why_add(vm, 0, at.source, &read);
+    vm->why->operands++;
     if (at.proto->code[at.pc].op == GR_I_SIG) name_parameter(r, &at);
     else if (!read.birth.source && !is_name(vm, &at)) gr_why_reads(vm, &at, 1, most);
     if (read.birth.source) go_on(vm, r, &read.birth, at.frame, most);
@@ -226,14 +227,23 @@ static bool conflict(const char *message, double sizes[2]) {
     return at < word;
 }
 
+/* Of two operands the one has the one size and the other the other; else any row may. */
 static void put_origins(const gr_why *w, gr_buffer *out, const char *message) {
     double sizes[2];
-    bool told = false;
-    int side = 0;
+    bool any = false;
     if (!conflict(message, sizes)) return;
-    for (uint32_t i = 0; i < w->count && side < 2; i++)
-        if (w->rows[i].depth == 0) told |= put_origin(w, out, &w->rows[i], sizes[side++], told);
-    if (told) gr_buffer_puts(out, "\n");
+    for (int side = 0; side < 2; side++) {
+        bool told = false;
+        int operand = 0;
+        for (uint32_t i = 0; i < w->count && !told; i++) {
+            if (w->rows[i].depth != 0) continue;
+            bool mine = w->operands != 2 || operand == side;
+            told = mine && put_origin(w, out, &w->rows[i], sizes[side], any);
+            operand++;
+        }
+        any |= told;
+    }
+    if (any) gr_buffer_puts(out, "\n");
 }
 
 /* ---- text ------------------------------------------------------------------------------------- */
@@ -296,6 +306,19 @@ static void put_calls(gr_vm *vm, gr_buffer *out) {
     if (left_out) gr_buffer_printf(out, "… %u more calls\n", left_out);
 }
 
+/* What failed inside the library: the expression there, and what it read. */
+static void add_inside(gr_vm *vm) {
+    uint32_t i = vm->frame_count - 1, left = GR_WHY_ROWS - vm->why->count;
+    const gr_frame *f = &vm->frames[i];
+    if (i == user_frame(vm) || left < 4) return;
+    uint32_t pc = gr_frame_pc(f);
+    gr_scene at = {f->proto->source, gr_proto_span(f->proto, pc, 0), f->proto, pc, i};
+    gr_why_row *r = gr_why_add(vm, 0, at.source, &(gr_read){.span = at.span, .value = gr_absent()});
+    snprintf(r->birth, sizeof r->birth, "inside the library, %s:%u", at.source->name,
+             gr_source_line(at.source, at.span.begin));
+    gr_why_reads(vm, &at, 1, GR_WHY_ROWS);
+}
+
 static void put_remark(gr_diagnostic *d, gr_buffer *text) {
     gr_buffer_trim(text);
     while (text->size && text->text[text->size - 1] == '\n') text->text[--text->size] = 0;
@@ -311,6 +334,7 @@ void gr_why_finish(gr_vm *vm) {
     w->done = true;
     gr_scene at = failing(vm, 0);
     gr_why_reads(vm, &at, 0, GR_WHY_ROWS);
+    add_inside(vm);
     gr_buffer_init(&text, vm->ctx);
     gr_why_put_rows(w, &text);
     put_origins(w, &text, d->message);

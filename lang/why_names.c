@@ -24,10 +24,18 @@ static uint32_t top_src(const gr_vm *vm) {
     return vm->frame_count ? f->proto->src_base + gr_frame_pc(f) : UINT32_MAX;
 }
 
+static bool is_running(const gr_vm *vm, const gr_proto *p) {
+    for (uint32_t i = 0; i < vm->frame_count; i++)
+        if (vm->frames[i].proto == p) return true;
+    return false;
+}
+
 static bool global_moved(gr_vm *vm, const gr_global *g, const gr_scene *at) {
     uint32_t pc, changed = g->changed & 0x7fffffffu;
     const gr_proto *p = changed ? gr_src_decode(vm, changed, &pc) : NULL;
     if (g->params || !p) return false; /* a param keeps its shapes */
+    bool module = p->source == at->proto->source && (p->flags & GR_PROTO_TOP) && p != at->proto;
+    if (module && at->frame != GR_NO_FRAME && !is_running(vm, p)) return false; /* it ended before the call */
     bool ordered = p == at->proto || (p->flags & at->proto->flags & GR_PROTO_TOP);
     if (ordered) return changed >= at->proto->src_base + at->pc;
     return at->frame == GR_NO_FRAME || !(p->flags & GR_PROTO_TOP) || changed > top_src(vm);
@@ -204,7 +212,9 @@ static bool take_name(reader *r, gr_read *read) {
     bool known = !is_bound(r, name) && read_variable(r->vm, r->scene, name, read);
     read_path(r, read);
     if (r->token.kind == GR_T_ASSIGN) return false; /* the name of an argument or field */
+    bool library = r->scene->proto->flags & GR_PROTO_LIBRARY;
     if (known && read->value.kind != GR_ABSENT) refine(r->vm, read);
+    if (library && !read->birth.param) read->birth = (gr_birth){0}; /* its own places say nothing */
     return known && read->value.kind != GR_FUNCTION && (read->birth.source || !gr_is_absent(read->value));
 }
 

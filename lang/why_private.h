@@ -20,6 +20,7 @@ typedef struct gr_why_row {
 typedef struct gr_why {
     gr_why_row rows[GR_WHY_ROWS];
     uint32_t count;
+    uint32_t operands; /* rows of depth 0 that are operands of what failed; they come first */
     bool done;
 } gr_why;
 
