@@ -37,7 +37,7 @@ static bool collect_leaf(gr_vm *vm, void *user, const gr_path *path, gr_value le
     ad_tensor_read(leaf.tensor, numbers);
     for (int64_t i = 0; i < leaf.tensor->size; i++) collect(c, numbers[i]);
     ad_mem_put(gr_ctx(vm), numbers, bytes);
-    return true;
+    return gr_go_on(vm);
 }
 
 static bool collect_all(gr_vm *vm, const gr_call *call, gr_arena *arena, collection *c) {
@@ -110,7 +110,10 @@ static bool draw_bars(gr_vm *vm, gr_arena *arena, const collection *c, gr_bars *
         return false;
     }
     fill_edges(&g, edge);
-    for (size_t i = 0; i < c->count; i++) heights[bin_of(edge, g.bins, c->numbers[i])]++;
+    for (size_t i = 0; i < c->count; i++) {
+        heights[bin_of(edge, g.bins, c->numbers[i])]++;
+        if (i % 65536 == 0 && !gr_go_on(vm)) return false;
+    }
     b->count = g.bins, b->edges = edge, b->heights = heights, b->edge_digits = g.e;
     gr_bars_draw(b, out);
     if (!c->count) gr_buffer_puts(out, "nothing to count\n");
@@ -161,11 +164,13 @@ static void find_range(gr_map *m) {
 static bool draw_map(gr_vm *vm, gr_call *call, gr_arena *arena, const ad_tensor *t, gr_buffer *out) {
     gr_map m = {.ctx = gr_ctx(vm)};
     if (!matrix_size(vm, call, t, &m)) return false;
-    double *values = gr_arena_alloc(arena, (size_t)t->size * sizeof *values);
+    bool plain = t->dtype == AD_F64 && ad_tensor_is_contiguous(t);
+    double *values = plain ? t->data : gr_arena_alloc(arena, (size_t)t->size * sizeof *values);
     if (!values) return gr_core_failed(vm, call);
-    ad_tensor_read(t, values);
+    if (!plain) ad_tensor_read(t, values);
     m.values = values;
     find_range(&m);
+    if (!gr_go_on(vm)) return false;
     if (gr_given(call, M_RANGE) && !gr_plot_pair(vm, call, M_RANGE, &m.low, &m.high)) return false;
     if (!gr_plot_text(vm, arena, call, M_TITLE, &m.title)) return false;
     if (!gr_plot_names(vm, arena, call, M_ROWS, m.rows, &m.row_names)) return false;

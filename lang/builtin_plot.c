@@ -182,8 +182,8 @@ static size_t number_count(gr_value v) {
     }
 }
 
-static void read_column(const ad_tensor *t, size_t column, double *out) {
-    for (int64_t i = 0; i < t->dims[0]; i++)
+static void read_column(const builder *b, const ad_tensor *t, size_t column, double *out) {
+    for (int64_t i = 0; i < t->dims[0] && (i % 65536 != 0 || gr_go_on(b->vm)); i++)
         out[i] = ad_tensor_get(t, (int64_t[]){i, (int64_t)column});
 }
 
@@ -195,16 +195,16 @@ static bool read_numbers(builder *b, uint32_t at, gr_value v, size_t column, dou
     if (v.kind <= AD_BOOL) {
         **out = v.num;
     } else if (is_columns(v)) {
-        read_column(v.tensor, column < (size_t)v.tensor->dims[1] ? column : 0, *out);
+        read_column(b, v.tensor, column < (size_t)v.tensor->dims[1] ? column : 0, *out);
     } else if (v.kind == AD_TENSOR) {
         ad_tensor_read(v.tensor, *out);
     } else if (v.kind == GR_RANGE) {
         const gr_range *r = gr_as_range(v);
         for (size_t i = 0; i < *count; i++) (*out)[i] = r->low + (double)i * r->step;
     } else {
-        return read_tuple(b, at, gr_as_tuple(v), *out);
+        return read_tuple(b, at, gr_as_tuple(v), *out) && gr_go_on(b->vm);
     }
-    return true;
+    return !gr_has_raised(b->vm) && gr_go_on(b->vm);
 }
 
 /* The k-th series' part of x or y; `key`: its name in the record that the other one is. */

@@ -161,8 +161,10 @@ static int compare_keys(gr_value a, gr_value b) {
     return a.num < b.num ? -1 : a.num > b.num;
 }
 
+enum { POLLED = 1 << 14 }; /* items between two looks at the interrupt flag */
+
 /* Stable, from short runs upwards; `spare` has room for n. */
-static void merge_sort(entry *p, entry *spare, size_t n, bool descending) {
+static bool merge_sort(gr_vm *vm, entry *p, entry *spare, size_t n, bool descending) {
     for (size_t width = 1; width < n; width *= 2) {
         for (size_t from = 0; from < n; from += 2 * width) {
             size_t middle = from + width < n ? from + width : n;
@@ -171,10 +173,12 @@ static void merge_sort(entry *p, entry *spare, size_t n, bool descending) {
                 int order = i < middle && j < end ? compare_keys(p[i].key, p[j].key) : 0;
                 bool left = j == end || (i < middle && (descending ? order >= 0 : order <= 0));
                 spare[k] = left ? p[i++] : p[j++];
+                if (k % POLLED == 0 && !gr_go_on(vm)) return false;
             }
         }
         memcpy(p, spare, n * sizeof *p);
     }
+    return true;
 }
 
 /* All numbers or all strings. */
@@ -209,9 +213,8 @@ static bool sort_tuple(gr_vm *vm, gr_call *call, gr_value items, gr_value keys, 
     if (!p) return gr_core_failed(vm, call);
     for (size_t i = 0; i < n; i++)
         p[i] = (entry){gr_as_tuple(items)->items[i], gr_as_tuple(keys)->items[i]};
-    bool ok = are_ordered(vm, call, n, p, true);
+    bool ok = are_ordered(vm, call, n, p, true) && merge_sort(vm, p, p + n, n, descending);
     if (ok) {
-        merge_sort(p, p + n, n, descending);
         call->result = tuple_of_entries(vm, n, p, distinct);
         ok = !gr_failed(call->result);
     }
@@ -408,7 +411,7 @@ static bool push_slice(gr_vm *vm, gr_call *call, size_t from, size_t to) {
     gr_value part = gr_string_slice(vm, call->args[0], from, to);
     if (gr_failed(part)) return false;
     call->result = gr_tuple_push(vm, gr_take(&call->result), part);
-    return !gr_failed(call->result);
+    return !gr_failed(call->result) && gr_go_on(vm);
 }
 
 static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }

@@ -123,6 +123,10 @@ static bool map_characters(gr_vm *vm, gr_call *call, utf8proc_int32_t (*f)(utf8p
         utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s->bytes + i,
                                               (utf8proc_ssize_t)(s->length - i), &code);
         if (n <= 0) break;
+        if ((i >> 16) != ((i + (size_t)n) >> 16) && !gr_go_on(vm)) {
+            gr_buffer_free(&text);
+            return false;
+        }
         i += (size_t)n;
         gr_buffer_put(&text, (const char *)out, (size_t)utf8proc_encode_char(f(code), out));
     }
@@ -151,6 +155,11 @@ static bool gr_b_replace(gr_vm *vm, gr_call *call) {
         gr_buffer_put(&text, p, (size_t)(hit - p));
         gr_buffer_put(&text, by->bytes, by->length);
         p = hit + old->length;
+        if (text.failed || !gr_go_on(vm)) break;
+    }
+    if (gr_has_raised(vm)) {
+        gr_buffer_free(&text);
+        return false;
     }
     gr_buffer_put(&text, p, (size_t)(end - p));
     return take_buffer(vm, call, &text);

@@ -69,8 +69,8 @@ static gr_value next_row(gr_iterator *it) {
 }
 
 bool gr_next(gr_iterator *it, gr_value *out, bool *failed) {
-    *failed = false;
-    if (it->at >= it->count) return false;
+    *failed = (it->at & 1023) == 1023 && !gr_go_on(it->vm);
+    if (it->at >= it->count || *failed) return false;
     const gr_range *r = it->over.kind == GR_RANGE ? gr_as_range(it->over) : NULL;
     switch (it->over.kind) {
     case GR_TUPLE: *out = gr_retain(it->vm, gr_as_tuple(it->over)->items[it->at]); break;
@@ -129,7 +129,7 @@ static bool convert_tuple(const conversion *c, const gr_tuple *t, int depth, gr_
     bool ok = true;
     for (size_t i = 0; ok && i < t->count; i++) {
         p[i] = gr_nil();
-        ok = convert(c, t->items[i], depth + 1, &p[i]);
+        ok = convert(c, t->items[i], depth + 1, &p[i]) && ((i & 1023) != 1023 || gr_go_on(c->vm));
     }
     ok = ok && check_even(c, t->count, p) &&
          gr_join(c->vm, c->call->src, true, t->count, p, 0, out);

@@ -199,11 +199,13 @@ static void put_marks(const sheet *s) {
     const char *between = "";
     size_t begin = s->out->size;
     gr_buffer_fill(s->out, ' ', s->margin + 1);
+    bool found[3] = {false, false, false};
+    for (size_t i = 0; i < m->rows * m->columns; i++) {
+        double x = m->values[i];
+        if (!isfinite(x)) found[isnan(x) ? 0 : x > 0 ? 1 : 2] = true;
+    }
     for (int k = 0; k < 3; k++) {
-        bool found = false;
-        for (size_t i = 0; i < m->rows * m->columns && !found; i++)
-            found = isnan(odd[k]) ? isnan(m->values[i]) : m->values[i] == odd[k];
-        if (!found) continue;
+        if (!found[k]) continue;
         gr_buffer_printf(s->out, "%s%s%s %s", between, mark_of(m, odd[k]), mark_of(m, odd[k]), names[k]);
         between = "   ";
     }
@@ -245,6 +247,8 @@ void gr_map_draw(const gr_map *m, gr_buffer *out) {
         gr_buffer_puts(out, text);
         gr_buffer_puts(out, " ");
         for (size_t j = 0; j < columns; j++) put_shade(&s, level_of(m, mean_of(&s, i, j)));
+        out->failed |= *ad_interrupt_flag(out->ctx) != 0;
+        if (out->failed) return;
         gr_buffer_puts(out, "\n");
     }
     put_scale(&s);

@@ -50,13 +50,16 @@ static void extend(gr_axis *a, double v) {
 
 static bool within(const gr_axis *a, double v) { return !a->fixed || (v >= a->low && v <= a->high); }
 
+/* Every so many points the interrupt flag is looked at; what is drawn then is not whole. */
+static bool stopped(const gr_plot *p, size_t i) { return i % 4096 == 4095 && *ad_interrupt_flag(p->ctx); }
+
 /* The ends of both axes, from what can be drawn. */
 static void find_ranges(gr_plot *p, hidden *h) {
     double x, y;
     if (!p->x.fixed) p->x.low = INFINITY, p->x.high = -INFINITY;
     if (!p->y.fixed) p->y.low = INFINITY, p->y.high = -INFINITY;
     for (size_t k = 0; k < p->count; k++)
-        for (size_t i = 0; i < p->series[k].count; i++) {
+        for (size_t i = 0; i < p->series[k].count && !stopped(p, i); i++) {
             count_hidden(h, &p->x, p->series[k].x[i]);
             count_hidden(h, &p->y, p->series[k].y[i]);
             if (!place(p, &p->series[k], i, &x, &y)) continue;
@@ -115,7 +118,7 @@ static void draw_lines(const gr_plot *p, gr_canvas *c, size_t k) {
     const gr_series *s = &p->series[k];
     point before = {0, 0}, now;
     bool joined = false;
-    for (size_t i = 0; i < s->count; i++) {
+    for (size_t i = 0; i < s->count && !stopped(p, i); i++) {
         bool here = point_at(p, s, i, &now), alone = here && !joined;
         if (here && joined) draw_segment(c, before, now, color_of(k));
         point next;
@@ -138,7 +141,7 @@ static void draw_marks(const gr_plot *p, gr_canvas *c, size_t k) {
 }
 
 static void draw_points(const gr_plot *p, gr_canvas *c, size_t k) {
-    for (size_t i = 0; i < p->series[k].count; i++) {
+    for (size_t i = 0; i < p->series[k].count && !stopped(p, i); i++) {
         point a;
         if (point_at(p, &p->series[k], i, &a) && in_sight(a))
             gr_canvas_dot(c, dot_x(c, a.x), dot_y(c, a.y), color_of(k));
@@ -312,6 +315,7 @@ void gr_plot_draw(gr_plot *p, gr_buffer *out) {
     }
     choose_x_ticks(&f);
     draw_all(p, &f.canvas);
+    out->failed |= *ad_interrupt_flag(p->ctx) != 0;
     gr_plot_title(out, p->title, p->width);
     put_legend(&f);
     put_name(&f, p->y_label, false);

@@ -144,5 +144,7 @@ bool gr_catch_interrupt(gr_vm *vm);
 /* Safe point: everything that lives is held by values. Builtins that call back call it between
  * calls; false when interrupted (raised). */
 bool gr_safe_point(gr_vm *vm);
+/* The same for loops that run for long and make nothing that is tracked: asked every so many rounds. */
+static inline bool gr_go_on(gr_vm *vm) { return !*ad_interrupt_flag(gr_ctx(vm)) || gr_safe_point(vm); }
 
 #endif

@@ -190,7 +190,9 @@ bool gr_core_failed(gr_vm *vm, const gr_call *call) {
     return false;
 }
 
+/* Who fills a buffer or draws stops at an interrupt too, and says no more than that it failed. */
 void gr_raise_memory(gr_vm *vm) {
+    if (gr_interrupted(vm)) return;
     size_t limit = ad_memory_limit(vm->ctx);
     gr_diagnostic *d = gr_raise(vm, GR_E_out_of_memory, "there is not enough memory");
     if (limit) gr_diag_help(d, "the limit is %.0f MB", (double)limit / 1e6);

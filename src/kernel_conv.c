@@ -103,7 +103,11 @@ static double *reading(const double *p) { return (double *)(uintptr_t)p; }
 
 static ad_status once(ad_ctx *ctx, const ad_conv *g, ad_conv_open open, const double *a,
                       const double *b, int strong, double *out) {
-    memset(out, 0, sizeof(double) * (size_t)size_of(g, open));
+    int64_t size = size_of(g, open), piece = 1 << 20;
+    for (int64_t at = 0; at < size; at += piece) {
+        memset(out + at, 0, sizeof(double) * (size_t)(size - at < piece ? size - at : piece));
+        if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
+    }
     switch (open) {
     case AD_CONV_OUTPUT: return all_planes(ctx, g, open, reading(a), out, reading(b), strong);
     case AD_CONV_INPUT: return all_planes(ctx, g, open, out, reading(a), reading(b), strong);

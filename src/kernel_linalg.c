@@ -24,8 +24,9 @@ static ad_status failed(ad_ctx *ctx, const char *what) {
 
 enum { BLOCK = 32 }; /* of a transposition: both sides stay in cache */
 
-static void transpose(int64_t rows, int64_t cols, const double *a, double *out) {
-    for (int64_t i0 = 0; i0 < rows; i0 += BLOCK)
+/* Not whole where the interrupt flag is raised, which whoever goes on sees. */
+static void transpose(ad_ctx *ctx, int64_t rows, int64_t cols, const double *a, double *out) {
+    for (int64_t i0 = 0; i0 < rows && !ctx->interrupt; i0 += BLOCK)
         for (int64_t j0 = 0; j0 < cols; j0 += BLOCK)
             for (int64_t i = i0; i < rows && i < i0 + BLOCK; i++)
                 for (int64_t j = j0; j < cols && j < j0 + BLOCK; j++)
@@ -134,6 +135,10 @@ static void call_now(void *block) {
 
 /* After an error the call is gone. */
 static ad_status call_run(ad_ctx *ctx, call *c) {
+    if (c->apart && ad_poll(ctx)) { /* nothing is begun that would only be abandoned */
+        call_close(ctx, c);
+        return AD_ERR_INTERRUPT;
+    }
     if (!c->apart) {
         call_now(c);
         return AD_OK;
@@ -173,13 +178,13 @@ static ad_status lapack_lu(ad_ctx *ctx, int64_t n, double *a, int64_t *pivots) {
     call *c;
     ad_status s = call_open(ctx, STEP_LU, n, n, n * n, n, &c);
     if (s) return s;
-    transpose(n, n, a, c->a);
+    transpose(ctx, n, n, a, c->a);
     s = call_run(ctx, c);
     if (s) return s;
-    transpose(n, n, c->a, a);
+    transpose(ctx, n, n, c->a, a);
     for (int64_t i = 0; i < n; i++) pivots[i] = c->ints[i] - 1;
     call_close(ctx, c);
-    return AD_OK;
+    return ad_poll(ctx);
 }
 
 ad_status ad_lu(ad_ctx *ctx, int64_t n, double *a, int64_t *pivots) {
@@ -210,18 +215,48 @@ static ad_status own_solve(ad_ctx *ctx, int64_t n, const double *lu, int64_t k, 
     return AD_OK;
 }
 
-/* Column-major, all is transposed: bᵀ Lᵀ⁻¹ Uᵀ⁻¹, with Lᵀ above and Uᵀ below. A few right sides
- * at a time, so that the flag is seen. */
+/* A few rows of b at a time, less what the rows above (below) that are done make of them, and within these
+ * the triangle. Column-major all is transposed: b's rows are columns, and L is the upper triangle. */
+typedef struct lu_solve {
+    const ad_library *lib;
+    const double *lu;
+    double *b;
+    int64_t n, k;
+    int width; /* columns of b that are worked on */
+} lu_solve;
+
+static void solve_rows(const lu_solve *s, int64_t i, int rows, int64_t from, int64_t to, const char *triangle,
+                       const char *unit) {
+    int size = (int)s->n, ldb = (int)s->k, others = (int)(to - from);
+    double one = 1.0, minus = -1.0, *here = s->b + i * s->k;
+    if (others > 0)
+        s->lib->dgemm("N", "N", &s->width, &rows, &others, &minus, s->b + from * s->k, &ldb,
+                      s->lu + i * s->n + from, &size, &one, here, &ldb);
+    s->lib->dtrsm("R", triangle, "N", unit, &s->width, &rows, &one, s->lu + i * s->n + i, &size, here, &ldb);
+}
+
+enum { ROWS = 64, WORK = 200000000 }; /* multiplications between two looks at the interrupt flag */
+
+static ad_status solve_columns(ad_ctx *ctx, const lu_solve *s) {
+    int64_t last = (s->n - 1) / ROWS * ROWS;
+    for (int64_t i = 0; i < s->n; i += ROWS) {
+        solve_rows(s, i, (int)smaller(ROWS, s->n - i), 0, i, "U", "U");
+        if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
+    }
+    for (int64_t i = last; i >= 0; i -= ROWS) {
+        int64_t rows = smaller(ROWS, s->n - i);
+        solve_rows(s, i, (int)rows, i + rows, s->n, "L", "N");
+        if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
+    }
+    return AD_OK;
+}
+
 static ad_status lapack_solve(ad_ctx *ctx, const ad_library *lib, int64_t n, const double *lu,
                               int64_t k, double *b) {
-    int size = (int)n, ldb = (int)k;
-    double one = 1.0, most = 2e8 / ((double)n * (double)n);
-    int64_t width = most < 8.0 ? 8 : most > (double)k ? k : (int64_t)most;
-    for (int64_t at = 0; at < k; at += width) {
-        int rows = (int)(k - at < width ? k - at : width);
-        lib->dtrsm("R", "U", "N", "U", &rows, &size, &one, lu, &size, b + at, &ldb);
-        lib->dtrsm("R", "L", "N", "N", &rows, &size, &one, lu, &size, b + at, &ldb);
-        if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
+    int64_t most = WORK / (ROWS * n) + 8;
+    for (int64_t at = 0; at < k; at += most) {
+        lu_solve s = {lib, lu, b + at, n, k, (int)smaller(most, k - at)};
+        if (solve_columns(ctx, &s)) return AD_ERR_INTERRUPT;
     }
     return AD_OK;
 }
@@ -320,14 +355,14 @@ ad_status ad_qr(ad_ctx *ctx, int64_t m, int64_t n, const double *a, double *q, d
     c->tau = c->a + m * n;
     c->r = c->tau + k;
     call_work(c, c->r + k * n, 64 * (m + n));
-    transpose(m, n, a, c->a);
+    transpose(ctx, m, n, a, c->a);
     s = call_run(ctx, c);
     if (s) return s;
-    transpose(k, m, c->a, q);
+    transpose(ctx, k, m, c->a, q);
     memcpy(r, c->r, sizeof(double) * (size_t)(k * n));
     bool good = c->info == 0;
     call_close(ctx, c);
-    return good ? AD_OK : failed(ctx, "the QR factorisation failed");
+    return good ? ad_poll(ctx) : failed(ctx, "the QR factorisation failed");
 }
 
 /* ---- SVD ---------------------------------------------------------------------------------- */
@@ -396,8 +431,8 @@ ad_status ad_eigh(ad_ctx *ctx, int64_t n, const double *a, double *w, double *v)
     if (s) return s;
     memcpy(w, c->values, sizeof(double) * (size_t)n);
     fix_signs(n, c->a);
-    transpose(n, n, c->a, v);
+    transpose(ctx, n, n, c->a, v);
     bool good = c->info == 0;
     call_close(ctx, c);
-    return good ? AD_OK : failed(ctx, "the eigenvalues did not converge");
+    return good ? ad_poll(ctx) : failed(ctx, "the eigenvalues did not converge");
 }

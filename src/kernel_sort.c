@@ -23,15 +23,20 @@ static void insertion(ad_sort_item *items, int64_t n, bool descending) {
     }
 }
 
-static void merge(const ad_sort_item *a, int64_t na, const ad_sort_item *b, int64_t nb,
-                  ad_sort_item *out, bool descending) {
+static ad_status merge(ad_ctx *ctx, const ad_sort_item *a, int64_t na, const ad_sort_item *b, int64_t nb,
+                       ad_sort_item *out, bool descending) {
     while (na > 0 && nb > 0) {
-        bool second = before(b, a, descending);
-        *out++ = second ? *b++ : *a++;
-        na -= !second;
-        nb -= second;
+        int64_t few = na < nb ? na : nb; /* steps in which neither comes to its end too early */
+        for (int64_t i = few < POLL_ITEMS ? few : POLL_ITEMS; i > 0; i--) {
+            bool second = before(b, a, descending);
+            *out++ = second ? *b++ : *a++;
+            na -= !second;
+            nb -= second;
+        }
+        if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
     }
     memcpy(out, na > 0 ? a : b, sizeof *out * (size_t)(na + nb));
+    return AD_OK;
 }
 
 ad_status ad_sort_items(ad_ctx *ctx, ad_sort_item *items, ad_sort_item *room, int64_t n,
@@ -42,15 +47,11 @@ ad_status ad_sort_items(ad_ctx *ctx, ad_sort_item *items, ad_sort_item *room, in
         if (i % POLL_ITEMS == 0 && ad_poll(ctx)) return AD_ERR_INTERRUPT;
     }
     for (int64_t width = RUN; width < n; width *= 2) {
-        int64_t since = 0;
         for (int64_t i = 0; i < n; i += 2 * width) {
             int64_t left = n - i < width ? n - i : width, rest = n - i - left;
             int64_t right = rest < width ? rest : width;
-            merge(from + i, left, from + i + left, right, to + i, descending);
-            since += left + right;
-            if (since < POLL_ITEMS) continue;
-            since = 0;
-            if (ad_poll(ctx)) return AD_ERR_INTERRUPT;
+            if (merge(ctx, from + i, left, from + i + left, right, to + i, descending) != AD_OK)
+                return AD_ERR_INTERRUPT;
         }
         ad_sort_item *swap = from;
         from = to;

@@ -472,6 +472,7 @@ static ad_status distinct(ad_ctx *ctx, const ad_tensor *x, ad_sort_item **items,
     int64_t index[AD_MAX_RANK] = {0};
     for (int64_t i = 0; i < x->size; i++) {
         (*items)[i] = (ad_sort_item){ad_tensor_get(x, index), i};
+        if (i % POLLED == 0 && ad_poll(ctx)) break;
         for (int k = x->rank - 1; k >= 0 && ++index[k] == x->dims[k]; k--) index[k] = 0;
     }
     ad_status s = ad_sort_items(ctx, *items, *items + x->size, x->size, false);

@@ -105,7 +105,7 @@ AD_RUN(ad_run_inv) {
         double *a = matrix_of(&b, b.a, k), *y = matrix_of(&b, b.y, k);
         s = ad_lu(c->ctx, b.n, a, b.pivots);
         if (s == AD_OK && ad_lu_ratio(b.n, a) == 0.0) s = singular(c->ctx);
-        eye(b.n, y);
+        if (s == AD_OK) eye(b.n, y);
         if (s == AD_OK) s = ad_lu_solve(c->ctx, b.n, a, b.pivots, b.n, y);
     }
     return batch_give(&b, s, type, out);
