@@ -213,7 +213,7 @@ static bool gr_b_values(gr_vm *vm, gr_call *call) {
 static bool tuple_has(gr_vm *vm, const gr_tuple *t, gr_value x, bool *found) {
     *found = false;
     for (size_t i = 0; !*found && i < t->count; i++)
-        if (!gr_equal(vm, t->items[i], x, found)) return false;
+        if (!gr_equal(vm, t->items[i], x, found) || (i % 4096 == 4095 && !gr_go_on(vm))) return false;
     return true;
 }
 

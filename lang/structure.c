@@ -152,6 +152,8 @@ static bool map_leaf(walk *w, const gr_path *path, const gr_value *in, gr_value 
     return w->f(w->vm, w->user, path, w->n, in, out);
 }
 
+enum { POLLED = 4096 }; /* items between two looks at the interrupt flag */
+
 static bool map_tuple(walk *w, const gr_path *path, const gr_value *in, int lead, gr_value *out) {
     size_t count = gr_as_tuple(in[lead])->count;
     gr_value result = gr_tuple_new(w->vm, count);
@@ -161,7 +163,8 @@ static bool map_tuple(walk *w, const gr_path *path, const gr_value *in, int lead
         gr_value child[GR_MAX_TREES];
         for (int k = 0; k < w->n; k++)
             child[k] = w->spread[k] ? in[k] : gr_as_tuple(in[k])->items[i];
-        if (!map_node(w, &here, child, &gr_as_tuple(result)->items[i])) {
+        bool go_on = i % POLLED != 0 || gr_go_on(w->vm);
+        if (!go_on || !map_node(w, &here, child, &gr_as_tuple(result)->items[i])) {
             gr_release(w->vm, result);
             return false;
         }
@@ -295,6 +298,7 @@ static bool each_node(gr_vm *vm, const gr_path *path, gr_value v, gr_leaf_visit 
         gr_path here = {path, is_tuple ? NULL : gr_record_key(v, (uint32_t)i), i, path->depth + 1};
         gr_value child = is_tuple ? gr_as_tuple(v)->items[i] : gr_record_value(v, (uint32_t)i);
         if (!each_node(vm, &here, child, visit, user)) return false;
+        if (i % POLLED == POLLED - 1 && !gr_go_on(vm)) return false;
     }
     return true;
 }

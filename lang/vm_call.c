@@ -545,6 +545,7 @@ bool gr_item_is_ignored(const gr_vm *vm, uint32_t item) {
 
 bool gr_call_function(gr_vm *vm, gr_value f, uint32_t count, const gr_value *args, gr_value *out) {
     if (vm->c_depth >= vm->max_c_depth) return too_deep(vm);
+    if (*ad_interrupt_flag(vm->ctx) && gr_interrupted(vm)) return false; /* who calls back again and again */
     gr_segment *outer = vm->segment;
     gr_value *base = gr_stack_reserve(vm, gr_stack_top(vm), count + 1);
     if (!base) return false;

@@ -265,15 +265,19 @@ static ad_status fill_mask(ad_ctx *ctx, const ad_tensor *mask, int64_t *places) 
     return AD_OK;
 }
 
-/* The numbers are read into the room of the places, and turned into them one by one. */
+/* Numbers that do not lie side by side are read into the room of the places first; one by one they are turned
+ * into these. */
 static ad_status fill_gather(draft *d, int64_t *places) {
     int64_t size = d->in->dims[d->many_axis];
+    bool plain = d->many->dtype == AD_F64 && ad_tensor_is_contiguous(d->many);
+    const char *from = plain ? d->many->data : (const void *)places;
     d->axis = d->many_axis;
-    ad_tensor_read(d->many, (double *)(void *)places);
+    if (!plain) ad_tensor_read(d->many, (double *)(void *)places);
     for (int64_t i = 0; i < d->places; i++) {
         double x;
         int64_t place;
-        memcpy(&x, &places[i], sizeof x);
+        memcpy(&x, from + sizeof x * (size_t)i, sizeof x);
+        if (i % POLLED == 0 && ad_poll(d->ctx)) return AD_ERR_INTERRUPT;
         if (AD_UNLIKELY(!find_position(x, size, size - 1, &place)))
             return position(d, "index", x, size, size - 1, &place);
         memcpy(&places[i], &place, sizeof place);

@@ -53,6 +53,9 @@ Test(interrupt, tuples) {
     stops(NUMBERS, "zip(t, t)");
     stops(NUMBERS, "enumerate(t)");
     stops(NUMBERS, "map(fn(x) = x, t)");
+    stops(NUMBERS, "t + t");
+    stops(NUMBERS, "map_leaves(fn(x) = x, t)");
+    stops("let x = ones(300_000)", "gradcheck(fn(x) = sum(x^2), x)");
     stops(NUMBERS, "filter(fn(x) = x > 0, t)");
 }
 Test(interrupt, texts) {
