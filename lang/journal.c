@@ -158,7 +158,8 @@ static bool put_function(gr_journal *j, const gr_name *name, gr_value v) {
     const gr_function *f = v.kind == GR_FUNCTION ? gr_as_function(v) : NULL;
     if (!f || f->form != GR_FORM_CLOSURE || f->held_count) return false;
     gr_proto *p = ((const gr_closure *)f)->proto;
-    if (p->flags & GR_PROTO_LIBRARY || (p->name && p->name != name)) return false;
+    bool foreign = p->flags & GR_PROTO_LIBRARY || gr_reach_paused(j->vm, p);
+    if (foreign || (p->name && p->name != name)) return false;
     if (!p->name) gr_buffer_printf(&j->now.values, "let %s = ", name->text);
     gr_buffer_put(&j->now.values, p->source->text + p->span.begin, p->span.end - p->span.begin);
     gr_buffer_puts(&j->now.values, "\n");

@@ -237,6 +237,17 @@ bool gr_reach_names(gr_vm *vm, gr_proto *proto, gr_places *out) {
     return ok;
 }
 
+static bool is_lasting(void *user, uint32_t slot) {
+    const gr_vm *vm = user;
+    return !vm->library->pause || vm->globals[slot].module != vm->library->pause;
+}
+
+bool gr_reach_paused(gr_vm *vm, gr_proto *proto) {
+    bool any = !gr_proto_each_global(proto, is_lasting, vm);
+    for (uint32_t i = 0; !any && i < proto->child_count; i++) any = gr_reach_paused(vm, proto->children[i]);
+    return any;
+}
+
 bool gr_reach_defined(gr_vm *vm, gr_proto *p, gr_places *out) {
     bool ok = true;
     for (uint32_t i = 0; ok && i < p->code_count; i++) {

@@ -21,6 +21,8 @@ bool gr_reach_code(gr_vm *vm, const gr_top *top, gr_proto *proto, gr_places *out
 bool gr_reach_variables(gr_vm *vm, gr_places *out);
 /* The slots that a chunk's code names, and that of the functions in it. */
 bool gr_reach_names(gr_vm *vm, gr_proto *proto, gr_places *out);
+/* Does code name variables of a loop that was held up, which nobody can name later? */
+bool gr_reach_paused(gr_vm *vm, gr_proto *proto);
 /* The slots that a chunk's top level defines. */
 bool gr_reach_defined(gr_vm *vm, gr_proto *proto, gr_places *out);
 

@@ -123,7 +123,8 @@ static void set(ad_value *v, int64_t i, double x) {
         ((double *)v->tensor->data)[i] = x;
 }
 
-/* The function with one element moved; what fails or is not finite counts as outside its domain. */
+/* The function with one element moved; what fails or is not finite counts as outside its domain, but a
+ * function that says so itself ends the check. */
 static ad_status moved(checker *c, int operand, int64_t i, double x, double *y, bool *inside) {
     double old = get(c->at[operand], i);
     ad_value v;
@@ -136,7 +137,7 @@ static ad_status moved(checker *c, int operand, int64_t i, double x, double *y, 
         *inside = isfinite(*y);
     }
     set(&c->at[operand], i, old);
-    return s == AD_ERR_MEMORY || s == AD_ERR_INTERRUPT ? s : AD_OK;
+    return s == AD_ERR_MEMORY || s == AD_ERR_INTERRUPT || s == AD_ERR_CALLBACK ? s : AD_OK;
 }
 
 static bool is_narrow(ad_value v) { return is_tensor(v) && v.tensor->dtype == AD_F32; }

@@ -55,6 +55,8 @@ Test(interrupt, tuples) {
     stops(NUMBERS, "map(fn(x) = x, t)");
     stops(NUMBERS, "t + t");
     stops(NUMBERS, "map_leaves(fn(x) = x, t)");
+    stops("let x = ones(1000); let n = 0",
+          "gradcheck(fn(x) { n := n + 1; if n == 9 { zeros(200_000) }; sum(x^2) }, x)");
     stops("let x = ones(300_000)", "gradcheck(fn(x) = sum(x^2), x)");
     stops(NUMBERS, "filter(fn(x) = x > 0, t)");
 }
