@@ -32,6 +32,13 @@ void gr_report_clear(gr_report *report) {
     gr_report_init(report, report->arena.ctx);
 }
 
+void gr_report_cut(gr_report *report, gr_diagnostic *last, size_t errors) {
+    if (last) last->next = NULL;
+    else report->first = NULL;
+    report->last = last;
+    report->error_count = errors;
+}
+
 static const char *format_text(gr_report *report, const char *format, va_list args) {
     const char *text = gr_arena_vformat(&report->arena, format, args);
     if (!text) report->out_of_memory = true;

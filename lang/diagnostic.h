@@ -77,6 +77,9 @@ struct gr_report {
 void gr_report_init(gr_report *report, ad_ctx *ctx);
 void gr_report_clear(gr_report *report); /* forgets everything and gives the memory back */
 
+/* Takes the errors behind `last` (NULL: all) back, so that `errors` are left. */
+void gr_report_cut(gr_report *report, gr_diagnostic *last, size_t errors);
+
 #define GR_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* Appends an error at span of source (NULL: an error without a place). */

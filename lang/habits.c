@@ -629,9 +629,29 @@ static bool function_expression(gr_parser *p, const gr_node *before) {
     return true;
 }
 
+/* let a = 1, b = 2 */
+static bool several_bindings(gr_parser *p, const gr_node *before) {
+    gr_span comma = p->token.span;
+    const char *word = before->kind == GR_N_LET     ? "let "
+                       : before->kind == GR_N_PARAM ? "param "
+                                                    : before->kind == GR_N_ASSIGN ? "" : NULL;
+    gr_lexer saved = p->lexer;
+    p->lexer.quiet = true;
+    gr_token name = gr_lexer_next(&p->lexer, false), sign = gr_lexer_next(&p->lexer, false);
+    p->lexer = saved;
+    bool bound = sign.kind == GR_T_ASSIGN || sign.kind == GR_T_UPDATE;
+    if (!word || name.kind != GR_T_NAME || !bound) return false;
+    gr_span rest = gr_rest_of_line(p, name.span.begin, ";");
+    gr_diagnostic *d = gr_fail(p, GR_E_unexpected_token, comma, "each variable has a statement of its own");
+    if (!gr_suggest_code(p, d, "%.*s; %s%.*s", GR_TEXT(p, before->span), word, GR_TEXT(p, rest)))
+        gr_diag_help(d, "put `;` between statements on one line");
+    return true;
+}
+
 /* a, b = f() */
 static void missing_tuple(gr_parser *p, const gr_node *before) {
     gr_span comma = p->token.span;
+    if (several_bindings(p, before)) return;
     uint32_t begin = before->span.begin;
     if (before->kind == GR_N_RETURN && before->as.result) begin = before->as.result->span.begin;
     if (before->kind == GR_N_ASSIGN) begin = before->as.assign.value->span.begin;

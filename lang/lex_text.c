@@ -244,8 +244,9 @@ static gr_piece_end unclosed(gr_lexer *lexer, const gr_token *quote) {
     gr_span span = {quote->span.begin, end > quote->span.end ? end : quote->span.end};
     gr_diagnostic *d =
         gr_lexer_error(lexer, GR_E_unclosed_string, span, "this string does not end on its line");
-    gr_diag_label(d, "it begins here");
-    gr_diag_help(d, "close it with `\"`, or write it between `\"\"\"` to go over several lines");
+    gr_diag_label(d, lexer->one_line ? "it begins here, in the braces of another" : "it begins here");
+    if (lexer->one_line) gr_diag_help(d, "write `\\{` for a brace itself");
+    else gr_diag_help(d, "close it with `\"`, or write it between `\"\"\"` to go over several lines");
     return GR_PIECE_BROKEN;
 }
 

@@ -175,7 +175,10 @@ static void suggest_tuple(gr_parser *p, gr_diagnostic *d, gr_span pattern) {
     while (value.begin < value.end && text[value.begin] != '=') value.begin++;
     names.end = value.begin;
     while (names.end > pattern.end && text[names.end - 1] == ' ') names.end--;
-    gr_suggest_code(p, d, "let (%.*s) %.*s", GR_TEXT(p, names), GR_TEXT(p, value));
+    if (gr_suggest_code(p, d, "let (%.*s) %.*s", GR_TEXT(p, names), GR_TEXT(p, value))) return;
+    if (value.begin < value.end) value.begin++;
+    while (value.begin < value.end && text[value.begin] == ' ') value.begin++;
+    gr_suggest_code(p, d, "let (%.*s) = (%.*s)", GR_TEXT(p, names), GR_TEXT(p, value));
 }
 
 static void foreign_binding(gr_parser *p, gr_span pattern, const gr_node *node) {

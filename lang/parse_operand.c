@@ -25,6 +25,8 @@ static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part 
     gr_lexer *lexer = &p->lexer;
     bool one_line = lexer->one_line;
     uint32_t begin = lexer->at - 1, open = p->open_count;
+    gr_diagnostic *before = p->report->last;
+    size_t told = p->report->error_count;
     if (!gr_enter(p)) return false;
     bool newlines = p->newlines, index_item = p->index_item, no_if = p->no_if;
     p->newlines = p->index_item = p->no_if = false;
@@ -61,6 +63,11 @@ static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part 
             p->failed = true;
         else
             part->format = gr_take_text(p, p->text.text ? p->text.text : "", p->text.size);
+    }
+    if (p->failed && lexer->one_line && p->report->error_count > told + 1) {
+        gr_report_cut(p->report, before, told);
+        p->failed = false;
+        open_brace(p, begin);
     }
     part->span = (gr_span){begin, lexer->at};
     p->newlines = newlines;

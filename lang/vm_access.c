@@ -467,6 +467,13 @@ static bool fail_with(gr_vm *vm, gr_value v) {
     return false;
 }
 
+static void refuse_item(gr_vm *vm, gr_value place) {
+    gr_diagnostic *d =
+        gr_raise(vm, GR_E_wrong_kind, "nothing can be assigned into a %s", gr_kind_name(place));
+    if (place.kind == GR_STRING)
+        gr_diag_help(d, "a changed string is a new one: `s = \"x\" ++ s[1..]`, or `replace(s, \"a\", \"b\")`");
+}
+
 bool gr_set_item(gr_vm *vm, gr_value *place, gr_value index, gr_value v, uint32_t src) {
     ad_index ix;
     size_t at;
@@ -486,7 +493,7 @@ bool gr_set_item(gr_vm *vm, gr_value *place, gr_value index, gr_value v, uint32_
         not_a_key(vm, index);
         return fail_with(vm, v);
     default:
-        gr_raise(vm, GR_E_wrong_kind, "nothing can be assigned into a %s", gr_kind_name(*place));
+        refuse_item(vm, *place);
         return fail_with(vm, v);
     }
 }

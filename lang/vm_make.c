@@ -17,6 +17,11 @@ static const char *hint_for_item(gr_value v) {
     return "a list of these is written with `( )`";
 }
 
+/* A bool among numbers, or the other way round. */
+static bool is_mixture(gr_value v, gr_value first) {
+    return gr_is_numeric(v) && gr_is_numeric(first) && v.kind != AD_TENSOR && first.kind != AD_TENSOR;
+}
+
 static bool odd_item(gr_vm *vm, size_t i, gr_value v, gr_value first) {
     gr_buffer what;
     gr_buffer_init(&what, vm->ctx);
@@ -38,6 +43,8 @@ static bool odd_item(gr_vm *vm, size_t i, gr_value v, gr_value first) {
         gr_diag_also(d, source, span, "item 0");
     }
     if (v.kind == GR_RANGE) gr_help_range(vm, d, v);
+    else if (i > 0 && is_mixture(v, first))
+        gr_diag_help(d, "a tensor holds numbers or bools; `where(b, 1, 0)` is a number for a bool, `x != 0` a bool");
     else gr_diag_help(d, "%s", hint_for_item(v));
     gr_buffer_free(&what);
     return false;

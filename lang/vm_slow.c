@@ -59,8 +59,9 @@ static bool wrong_operand(gr_vm *vm, ad_op op, int n, const gr_value *in, int k)
         hint_text(d, k == 0, in[n - 1 - k]);
     else if (op == AD_OP_ADD && v.kind == GR_TUPLE)
         gr_diag_help(d, "`++` joins tuples");
-    else if (logical && v.kind == AD_NUMBER)
-        gr_diag_help(d, "`x != 0` makes a bool of a number");
+    else if (logical && gr_is_numeric(v))
+        gr_diag_help(d, v.kind == AD_TENSOR ? "its items are numbers; `x != 0` makes bools of them"
+                                            : "`x != 0` makes a bool of a number");
     else if (v.kind == GR_FUNCTION)
         gr_help_call(vm, d, (uint32_t)k);
     else if (!logical)

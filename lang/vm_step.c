@@ -93,8 +93,10 @@ static bool unbound(gr_vm *vm, const gr_name *name) {
 static bool early(gr_vm *vm) {
     const gr_source *source;
     gr_span span = gr_operand_span(vm, 0, &source);
-    gr_raise(vm, GR_E_unknown_name, "`%.*s` is used before it is defined",
-             source ? (int)(span.end - span.begin) : 0, source ? source->text + span.begin : "");
+    gr_diagnostic *d = gr_raise(vm, GR_E_unknown_name, "`%.*s` is used before it is defined",
+                                source ? (int)(span.end - span.begin) : 0,
+                                source ? source->text + span.begin : "");
+    gr_diag_help(d, "move its definition up, in front of the first use");
     return false;
 }
 
@@ -102,7 +104,9 @@ static bool bind_global(gr_vm *vm, uint32_t slot) {
     const gr_global *g = &vm->globals[slot];
     if (g->flags & GR_GLOBAL_PENDING) return gr_bind_pending(vm, slot);
     if (g->flags & GR_GLOBAL_DECLARED) {
-        gr_raise(vm, GR_E_unknown_name, "`%s` is used before it is defined", g->name->text);
+        gr_diagnostic *d =
+            gr_raise(vm, GR_E_unknown_name, "`%s` is used before it is defined", g->name->text);
+        gr_diag_help(d, "move its definition up, in front of the first use");
         return false;
     }
     return unbound(vm, g->name);

@@ -164,8 +164,8 @@ static ad_status take_gather(draft *d, const ad_tensor *index) {
 
 static ad_status take_tensor(draft *d, const ad_tensor *t) {
     if (d->many) {
-        ad_fail(d->ctx, AD_ERR_INDEX, d->item, "only one index of a list can be a tensor");
-        ad_hint(d->ctx, "gather(x, i, axis = k) picks element by element");
+        ad_fail(d->ctx, AD_ERR_INDEX, d->item, "only one of the indices can be a tensor");
+        ad_hint(d->ctx, "`gather(x, i, axis = k)` picks element by element");
         return AD_ERR_INDEX;
     }
     d->many = t;

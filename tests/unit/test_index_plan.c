@@ -133,7 +133,7 @@ Test(index_plan, gathers_and_selects) {
     expect_type(&cube, LIST(many(mm)), "[4, 4]", 0);
     expect_type(&cube, LIST(many(mm), at(0)), "[4]", 0);
     expect_error(&cube, LIST(many(m)), 0, "the mask is [3], but it selects from [2] (axis 0 on)");
-    expect_error(&cube, LIST(many(i), many(i)), 1, "only one index of a list can be a tensor");
+    expect_error(&cube, LIST(many(i), many(i)), 1, "only one of the indices can be a tensor");
     cr_expect(strstr(ad_last_error(ctx)->hint, "gather"));
     ad_tensor_release(ctx, i);
     ad_tensor_release(ctx, m);
