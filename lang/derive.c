@@ -35,6 +35,7 @@ static bool untracked(gr_vm *vm, const gr_place *place, gr_value v) {
         d = gr_raise(vm, GR_E_untracked,
                      "this is not tracked, so nothing has a derivative with respect to it");
     if (name) gr_diag_help(d, "`param %s = …` tracks it", name);
+    else gr_diag_help(d, "`param w = …` makes a variable that is tracked");
     return false;
 }
 

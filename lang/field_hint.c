@@ -103,9 +103,19 @@ static void hint_function(gr_vm *vm, gr_diagnostic *d, const char *name, const c
                       last ? object : arguments);
 }
 
+/* E.grad(w) */
+static bool hint_gradient(gr_vm *vm, gr_diagnostic *d, const gr_string *field, const char *object) {
+    char arguments[40];
+    arguments_text(vm, arguments, sizeof arguments);
+    if (field->length != 4 || memcmp(field->bytes, "grad", 4) != 0 || !*arguments) return false;
+    gr_diag_help(d, "write `∂%s/∂%s`, or `grad(%s, %s)`", object, arguments, object, arguments);
+    return true;
+}
+
 bool gr_suggest_field(gr_vm *vm, gr_diagnostic *d, const gr_string *field) {
     char object[40];
     object_text(vm, object, sizeof object);
+    if (hint_gradient(vm, d, field, object)) return true;
     for (size_t i = 0; i < sizeof habits / sizeof *habits; i++) {
         if (strlen(habits[i].field) != field->length) continue;
         if (memcmp(habits[i].field, field->bytes, field->length) != 0) continue;

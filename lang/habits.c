@@ -484,8 +484,16 @@ static const foreign_word *find_word(const gr_parser *p) {
 
 /* def f(x): return e  and  def f(x): */
 static void suggest_definition(gr_parser *p, gr_diagnostic *d, uint32_t begin) {
-    gr_span head = gr_rest_of_line(p, begin, ":{");
+    gr_span head = gr_rest_of_line(p, begin, ":{"), whole = gr_rest_of_line(p, begin, "");
     const char *text = p->source->text;
+    uint32_t first = (uint32_t)strcspn(text + begin, "=(\n");
+    if (text[begin + first] == '=') { /* function y = f(x) */
+        head.begin = begin + first + 1;
+        while (head.begin < head.end && text[head.begin] == ' ') head.begin++;
+        gr_suggest_code(p, d, "fn %.*s { }", GR_TEXT(p, head));
+        return;
+    }
+    if (gr_suggest_code(p, d, "fn %.*s", GR_TEXT(p, whole))) return;
     uint32_t colon = head.begin;
     int depth = 0;
     for (; colon < head.end; colon++) {
@@ -746,6 +754,17 @@ void gr_unexpected(gr_parser *p, const gr_node *before) {
 
 /* ---- instead of a block ------------------------------------------------------------------- */
 
+/* What is left of the line, without `else …` and `end`, which belong to the `if` around it. */
+static gr_span lonely_body(const gr_parser *p, uint32_t begin) {
+    gr_span body = gr_rest_of_line(p, begin, ";");
+    const char *text = p->source->text;
+    for (uint32_t i = begin; i + 5 < body.end; i++)
+        if (memcmp(text + i, " else ", 6) == 0) body.end = i;
+    if (body.end > begin + 4 && memcmp(text + body.end - 4, " end", 4) == 0) body.end -= 4;
+    while (body.end > begin && strchr(" ;", text[body.end - 1])) body.end--;
+    return body;
+}
+
 void gr_no_block(gr_parser *p, const char *after) {
     const gr_token *t = &p->token;
     bool word = t->kind == GR_T_NAME && (token_is(p, "then") || token_is(p, "do"));
@@ -753,7 +772,7 @@ void gr_no_block(gr_parser *p, const char *after) {
         p->colon_blocks = true;
         gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, t->span, "a block stands in braces");
         gr_token next = gr_peek(p);
-        gr_span body = gr_rest_of_line(p, next.span.begin, ";");
+        gr_span body = lonely_body(p, next.span.begin);
         if (!next.newline_before && next.kind != GR_T_END && body.end > body.begin) {
             bool brace = next.kind == GR_T_LBRACE;
             if (brace)
@@ -767,7 +786,7 @@ void gr_no_block(gr_parser *p, const char *after) {
     }
     char what[80];
     snprintf(what, sizeof what, "`{` and a block after %s", after ? after : "this");
-    gr_span at = t->span, body = gr_rest_of_line(p, at.begin, ";");
+    gr_span at = t->span, body = lonely_body(p, at.begin);
     bool statement = gr_begins_operand(t) && !t->newline_before && body.end > body.begin;
     gr_diagnostic *d = gr_expected(p, what);
     if (statement)

@@ -40,7 +40,9 @@ bool gr_hint_foreign(gr_diagnostic *d, const char *name, const char *behind) {
     int length = 0;
     for (const char *c = behind + 1; *behind == '.' && (isalnum((unsigned char)*c) || *c == '_'); c++)
         length++;
-    if (length && is_foreign_module(name))
+    if (name[0] == 'd' && behind[0] == '/' && behind[1] == 'd' && isalpha((unsigned char)behind[2]))
+        gr_diag_help(d, "a derivative is written with `∂`, as in `∂E/∂w`, or called: `grad(E, w)`");
+    else if (length && is_foreign_module(name))
         gr_diag_help(d, "functions of the prelude stand without a module: `%.*s`", length, behind + 1);
     else if (hint) gr_diag_help(d, "%s", hint);
     else return false;

@@ -255,6 +255,9 @@ static void foreign_matrix(gr_parser *p, gr_span opener) {
         gr_diagnostic *d =
             gr_fail(p, GR_E_expected_token, p->token.span, "expected `,` between the elements");
         gr_diag_also(d, p->source, opener, "the literal begins here");
+        gr_span rest = gr_rest_of_line(p, p->token.span.begin, "");
+        if (memchr(p->source->text + rest.begin, ';', rest.end - rest.begin))
+            gr_diag_help(d, "write each row in its own brackets: `[[1, 2], [3, 4]]`");
     }
 }
 
@@ -702,6 +705,20 @@ static gr_node *constant(gr_parser *p, gr_node_kind kind) {
     return GR_MAKE(p, kind, number, span);
 }
 
+/* @(t) t^2, of MATLAB */
+static bool at_function(gr_parser *p) {
+    gr_span rest = gr_rest_of_line(p, p->token.span.end, ";");
+    const char *text = p->source->text;
+    gr_span head = {rest.begin, rest.begin};
+    while (head.end < rest.end && text[head.end] != ')') head.end++;
+    if (text[head.begin] != '(' || head.end == rest.end) return false;
+    gr_span body = {++head.end, rest.end};
+    while (body.begin < body.end && text[body.begin] == ' ') body.begin++;
+    gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, p->token.span, "a function is written with `fn`");
+    gr_suggest_code(p, d, "fn%.*s = %.*s", GR_TEXT(p, head), GR_TEXT(p, body));
+    return true;
+}
+
 static void no_operand(gr_parser *p) {
     const gr_token *t = &p->token;
     switch (t->kind) {
@@ -746,6 +763,7 @@ static void no_operand(gr_parser *p) {
         break;
     default: break;
     }
+    if (gr_at(p, GR_T_AT) && at_function(p)) return;
     gr_expected_value(p);
 }
 

@@ -140,7 +140,12 @@ gr_node *gr_parse_pattern(gr_parser *p) {
     case GR_T_LBRACKET: bracket_pattern(p); return NULL;
     default: break;
     }
-    if (gr_is_word(t)) {
+    if (t->kind == GR_T_LET) { /* for (let i = 0; …), for let x in xs */
+        gr_token name = gr_peek(p);
+        bool counts = p->source->text[name.span.end] == ' ' && p->source->text[name.span.end + 1] == '=';
+        gr_diagnostic *d = gr_fail(p, GR_E_foreign_habit, t->span, "names in a pattern stand without `let`");
+        gr_diag_help(d, "write `for %.*s in %s { }`", GR_TEXT(p, name.span), counts ? "0..n" : "xs");
+    } else if (gr_is_word(t)) {
         gr_diagnostic *d = gr_fail(p, GR_E_bad_pattern, t->span,
                                    "`%s` is a keyword and cannot be bound", t->name->text);
         gr_diag_help(d, "choose another name, such as `%s_`", t->name->text);

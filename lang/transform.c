@@ -435,9 +435,13 @@ static bool want_function(gr_vm *vm, gr_call *c) { return gr_want_function(vm, c
 
 /* grad(E, W) of values, or grad(f, wrt = …) of a function. */
 static bool gr_b_grad(gr_vm *vm, gr_call *c) {
-    if (gr_is_absent(c->args[1]))
-        return want_function(vm, c) &&
-               bind_with_wrt(vm, &row_gradient, c->args[0], c->args[2], &c->result);
+    if (gr_is_absent(c->args[1]) && want_function(vm, c))
+        return bind_with_wrt(vm, &row_gradient, c->args[0], c->args[2], &c->result);
+    if (gr_is_absent(c->args[1])) {
+        if (gr_is_numeric(c->args[0]))
+            gr_diag_help(vm->report.last, "`grad(E, W)`, or `∂E/∂W`, is the derivative of a value");
+        return false;
+    }
     return gr_derivative(vm, c->args[0], 1, &c->args[1], NULL, 0, c->src, &c->result);
 }
 
