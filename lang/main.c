@@ -98,6 +98,7 @@ void gr_host_patience(gr_host *host, bool on) {
     if (on) return;
     set_timer(0);
     pausing.wanted = 0;
+    *interrupt_flag = 0; /* what ran has ended by itself: it is not for what will be typed */
 }
 
 /* ---- words of the interpreter ----------------------------------------------------------------- */
