@@ -334,10 +334,28 @@ static void put_variable(void *user, const gr_name *name, gr_value v) {
     gr_buffer_free(&text);
 }
 
+static bool mentions(const writer *w, const char *word) {
+    for (uint32_t i = 0; i < w->journal->count; i++) {
+        const gr_source *s = w->kept[i] ? w->journal->statements[i].source : NULL;
+        if (s && strstr(s->text, word)) return true;
+    }
+    return false;
+}
+
+/* What the session was called with; the script is called without. */
+static void put_arguments(writer *w) {
+    gr_value arguments = gr_arguments(w->vm);
+    if (gr_as_tuple(arguments)->count == 0 || is_own_name(w, "args") || !mentions(w, "args")) return;
+    gr_buffer_puts(&w->out->text, "let args = ");
+    gr_format_source(w->vm, &w->out->text, arguments);
+    gr_buffer_puts(&w->out->text, "\n");
+}
+
 static void put_all(writer *w) {
     gr_journal *j = w->journal;
     gr_buffer_printf(&w->out->text, "%s `gradus test` compares what it prints.\n", gr_script_mark);
     gr_buffer_puts(&w->out->text, "\n");
+    put_arguments(w);
     each_early_name(w, put_early_name);
     for (uint32_t i = 0; i < j->count; i++)
         if (w->kept[i]) put_statement(w, i);

@@ -76,6 +76,7 @@ static bool run_block(void *user, gr_vm *vm, const char *name, size_t length, gr
     gr_value ignored = gr_nil();
     if (!is_wanted(f->run, name, length)) return true;
     ad_random_state before = ad_random_get(f->host.ctx);
+    ad_dtype dtype = ad_default_dtype(f->host.ctx);
     begin_aside(f);
     bool ok = gr_call_function(vm, body, 0, NULL, &ignored), goes_on = ok;
     f->is_aside = false;
@@ -92,6 +93,7 @@ static bool run_block(void *user, gr_vm *vm, const char *name, size_t length, gr
         gr_buffer_free(&message);
     }
     ad_random_set(f->host.ctx, before);
+    ad_set_default_dtype(f->host.ctx, dtype);
     return goes_on;
 }
 
