@@ -96,11 +96,18 @@ void gr_command_help(gr_session *s, const char *rest) {
     gr_command_show(s, &text);
 }
 
+/* What is left out at the end of a name, or the nearest name. */
 static void run_unknown(gr_session *s, const char *word, size_t size) {
+    if (size == 1 || (size == 2 && word[1] == '?')) {
+        gr_command_help(s, "");
+        return;
+    }
     s->failed = true;
     gr_suggestion near = gr_suggest_begin(word, size);
     for (size_t i = 0; i < ACTIONS; i++)
         gr_suggest_offer(&near, actions[i].name, strlen(actions[i].name));
+    for (size_t i = 0; i < ACTIONS && !near.best; i++)
+        if (strncmp(actions[i].name, word, size) == 0) near.best = actions[i].name;
     printf("There is no command `%.*s`.", (int)size, word);
     if (near.best) printf(" The nearest is `%s`.", near.best);
     puts("");

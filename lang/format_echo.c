@@ -209,6 +209,26 @@ static void echo_function(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width)
     gr_buffer_free(&line);
 }
 
+/* A long text by its beginning and its end; print shows it whole. */
+static void echo_text(gr_vm *vm, gr_buffer *out, gr_string *text, unsigned width) {
+    enum { LINES = 16, FIRST = 8, LAST = 2 };
+    int64_t chars = gr_string_chars(text);
+    gr_buffer end;
+    if (chars <= (int64_t)LINES * width) {
+        gr_format_quoted(out, text->bytes, text->length);
+        return;
+    }
+    size_t from = gr_string_offset(vm, text, chars - (int64_t)LAST * width);
+    gr_buffer_init(&end, gr_ctx(vm));
+    gr_format_quoted(out, text->bytes, gr_string_offset(vm, text, (int64_t)FIRST * width));
+    gr_format_quoted(&end, text->bytes + from, text->length - from);
+    if (out->size && !out->failed) out->size--; /* both without the quotes in between */
+    gr_buffer_puts(out, " … ");
+    if (end.size) gr_buffer_put(out, end.text + 1, end.size - 1);
+    gr_buffer_printf(out, "\n  string of %lld characters", (long long)chars);
+    gr_buffer_free(&end);
+}
+
 void gr_format_echo(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     if (width == 0) width = gr_vm_screen(vm).width;
     switch (v.kind) {
@@ -217,7 +237,7 @@ void gr_format_echo(gr_vm *vm, gr_buffer *out, gr_value v, unsigned width) {
     case GR_TUPLE:
     case GR_RECORD: echo_structure(vm, out, v, width); break;
     case GR_FUNCTION: echo_function(vm, out, v, width); break;
-    case GR_STRING: gr_format_quoted(out, gr_as_string(v)->bytes, gr_as_string(v)->length); break;
+    case GR_STRING: echo_text(vm, out, gr_as_string(v), width); break;
     default: gr_format_print(vm, out, v);
     }
 }

@@ -91,6 +91,17 @@ Test(format_echo, structures) {
 }
 
 /* The written form makes the same value again, to the last bit and kind. */
+/* A long text by its ends, cut between characters. */
+Test(format_echo, long_texts) {
+    expect_echo("let t = \"\"\nfor i in 0..32 { t = t ++ \"aé\\n☃d\" }\nt[..159] ++ \"z\"", 10,
+                "\"aé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃d"
+                "aé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃d"
+                "aé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃z\"");
+    expect_echo("let t = \"\"\nfor i in 0..33 { t = t ++ \"aé\\n☃d\" }\nt", 10,
+                "\"aé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃daé\\n☃d"
+                "aé\\n☃daé\\n☃d … aé\\n☃daé\\n☃daé\\n☃daé\\n☃d\"\n  string of 165 characters");
+}
+
 /* Of many leaves the first and the last. */
 Test(format_echo, long_tables) {
     gr_buffer out;
