@@ -65,8 +65,7 @@ static bool tensors(comparison *c, const ad_tensor *a, const ad_tensor *b) {
     bool result = pb != NULL;
     for (int64_t i = 0; result && i < a->size; i++) {
         result = numbers(c, pa[i], pb[i]);
-        if (i % POLLED == 0 && *ad_interrupt_flag(gr_ctx(c->vm)) && !gr_safe_point(c->vm))
-            result = !(c->raised = true);
+        if (i % POLLED == 0 && !gr_go_on(c->vm)) result = !(c->raised = true);
     }
     put_back(c, a, copy_a);
     put_back(c, b, copy_b);
@@ -77,7 +76,10 @@ static bool tensor_and_number(comparison *c, const ad_tensor *t, double x) {
     double *copy;
     const double *p = elements(c, t, &copy);
     bool result = p != NULL;
-    for (int64_t i = 0; result && i < t->size; i++) result = numbers(c, p[i], x);
+    for (int64_t i = 0; result && i < t->size; i++) {
+        result = numbers(c, p[i], x);
+        if (i % POLLED == 0 && !gr_go_on(c->vm)) result = !(c->raised = true);
+    }
     put_back(c, t, copy);
     return result;
 }

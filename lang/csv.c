@@ -251,6 +251,7 @@ static bool put_row(reader *r, int64_t cells) {
                  r->count);
         return raise_at(r, r->row[0].at, what);
     }
+    if ((r->rows & 1023) == 1023 && !gr_go_on(r->vm)) return false;
     if (row_is_dropped(r)) return true;
     for (size_t k = 0; k < r->count; k++)
         if (!put_cell(r, k)) return false;

@@ -43,9 +43,12 @@ static bool put_value(gr_vm *vm, const gr_call *call, gr_buffer *out, gr_value v
     }
 }
 
-static bool put_matrix(const ad_tensor *t, gr_buffer *out) {
+enum { POLLED = 1024 }; /* rows between two looks at the interrupt flag */
+
+static bool put_matrix(gr_vm *vm, const ad_tensor *t, gr_buffer *out) {
     int64_t columns = t->rank == 2 ? t->dims[1] : 1, index[2];
     for (index[0] = 0; index[0] < t->dims[0]; index[0]++) {
+        if (index[0] % POLLED == 0 && !gr_go_on(vm)) return false;
         for (index[1] = 0; index[1] < columns; index[1]++) {
             if (index[1]) gr_buffer_puts(out, ",");
             put_number(out, ad_tensor_get(t, index), t->dtype == AD_F32);
@@ -93,6 +96,7 @@ static bool put_columns(gr_vm *vm, const gr_call *call, gr_value record, gr_buff
     if (!check_columns(vm, call, record, &rows)) return false;
     put_header(record, out);
     for (int64_t i = 0; i < rows; i++) {
+        if (i % POLLED == 0 && !gr_go_on(vm)) return false;
         for (uint32_t k = 0; k < gr_record_count(record); k++) {
             gr_value v = gr_record_value(record, k);
             if (k) gr_buffer_puts(out, ",");
@@ -110,6 +114,7 @@ static bool put_records(gr_vm *vm, const gr_call *call, const gr_tuple *t, gr_bu
     put_header(t->items[0], out);
     for (size_t i = 0; i < t->count; i++) {
         gr_value r = t->items[i];
+        if (i % POLLED == 0 && !gr_go_on(vm)) return false;
         for (uint32_t k = 0; k < gr_record_count(t->items[0]); k++) {
             gr_string *key = gr_record_key(t->items[0], k);
             gr_value *v = r.kind == GR_RECORD ? gr_record_find(vm, r, key) : NULL;
@@ -127,7 +132,7 @@ static bool put_records(gr_vm *vm, const gr_call *call, const gr_tuple *t, gr_bu
 }
 
 bool gr_csv_write(gr_vm *vm, const gr_call *call, gr_value v, gr_buffer *out) {
-    if (v.kind == AD_TENSOR && v.tensor->rank <= 2) return put_matrix(v.tensor, out);
+    if (v.kind == AD_TENSOR && v.tensor->rank <= 2) return put_matrix(vm, v.tensor, out);
     if (v.kind == GR_RECORD) return put_columns(vm, call, v, out);
     if (v.kind == GR_TUPLE && gr_as_tuple(v)->count > 0 &&
         gr_as_tuple(v)->items[0].kind == GR_RECORD)

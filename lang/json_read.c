@@ -14,6 +14,7 @@ typedef struct parser {
     const gr_call *call;
     const char *text, *p, *end;
     int depth;
+    size_t values; /* read so far */
     gr_buffer string; /* the string that is read, when it has escapes */
 } parser;
 
@@ -213,6 +214,7 @@ static bool read_nested(parser *j, gr_value *out) {
 }
 
 static bool read_value(parser *j, gr_value *out) {
+    if ((++j->values & 1023) == 0 && !gr_go_on(j->vm)) return false;
     skip(j);
     char c = j->p < j->end ? *j->p : '\0';
     if ((c >= '0' && c <= '9') || c == '-') return read_number(j, out);

@@ -519,6 +519,7 @@ AD_SHAPE(ad_shape_nonzero) {
     const ad_tensor *x = c->in[0].tensor;
     int64_t index[AD_MAX_RANK] = {0}, dims[2] = {0, in->rank};
     for (int64_t i = 0; i < x->size; i++) {
+        if (i % POLLED == 0 && ad_poll(c->ctx)) return AD_ERR_INTERRUPT;
         dims[0] += ad_tensor_get(x, index) != 0.0;
         for (int k = x->rank - 1; k >= 0 && ++index[k] == x->dims[k]; k--) index[k] = 0;
     }
@@ -532,6 +533,10 @@ AD_RUN(ad_run_nonzero) {
     if (y == NULL) return ad_failed(c->ctx);
     int64_t index[AD_MAX_RANK] = {0}, at = 0;
     for (int64_t i = 0; i < x->size; i++) {
+        if (i % POLLED == 0 && ad_poll(c->ctx)) {
+            ad_tensor_release(c->ctx, y);
+            return AD_ERR_INTERRUPT;
+        }
         if (ad_tensor_get(x, index) != 0.0)
             for (int k = 0; k < x->rank; k++) store(y, at++, (double)index[k]);
         for (int k = x->rank - 1; k >= 0 && ++index[k] == x->dims[k]; k--) index[k] = 0;

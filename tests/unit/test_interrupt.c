@@ -70,11 +70,23 @@ Test(interrupt, texts) {
     stops(NUMBERS, "join(t, \" \")");
     stops(NUMBERS, "str(t)");
     stops(NUMBERS, "to_json(t)");
+    stops("let s = to_json((for i in 0..300_000: {a: i}))", "parse_json(s)");
+}
+#define TABLE \
+    "let d = env(\"TMPDIR\"); let f = (if d == nil { \"/tmp\" } else { d }) ++ \"/gradus_interrupt.csv\"\n" \
+    "write_csv(f, {a: arange(300_000), b: ones(300_000)})"
+
+Test(interrupt, tables) {
+    stops(TABLE, "read_csv(f)");
+    stops(TABLE, "write_csv(f, {a: ones(900_000)})");
+    stops(TABLE, "write_csv(f, ones(900_000, 2))");
 }
 Test(interrupt, tensors) {
     stops("let x = randn(300_000)", "sort(x)");
     stops("let x = randn(300_000)", "unique(x)");
     stops("let x = randn(300_000)", "argsort(x)");
+    stops("let x = ones(300_000)", "nonzero(x)");
+    stops("let x = ones(300_000)", "close(flip(x), 1)");
     stops("let x = ones(400, 400); let b = ones(400, 400)", "solve(x + 400 * eye(400), b)");
 }
 Test(interrupt, pictures) {
