@@ -108,6 +108,7 @@ static void go_on(gr_vm *vm, gr_why_row *r, const gr_birth *birth, uint32_t fram
     if (r->depth + 1 >= DEEPEST || birth->item || birth->how || is_expanded(w, &made)) return;
     r->source = made.source;
     r->begin = made.span.begin;
+    r->end = made.span.end;
     gr_why_reads(vm, &made, r->depth + 1, most);
     bool handed = w->count > first && w->count < GR_WHY_ROWS &&
                   strlen(w->rows[first].name) == made.span.end - made.span.begin;
@@ -155,7 +156,7 @@ static void name_parameter(gr_why_row *r, const gr_scene *at) {
 }
 
 void gr_why_operand(gr_vm *vm, uint32_t k, gr_value v) {
-    if (!vm->why || vm->why->done || !vm->frame_count || vm->why->count >= GR_WHY_ROWS / 2) return;
+    if (!vm->why || vm->why->done || !vm->frame_count || vm->why->count >= GR_WHY_ROWS) return;
     gr_scene at = failing(vm, k + 1);
     gr_read read = {.span = at.span, .value = v};
     uint32_t most = k == 0 ? GR_WHY_ROWS / 2 : GR_WHY_ROWS;
@@ -179,12 +180,28 @@ static uint32_t uses(const gr_why_row *r, double size, int *axis) {
     return n;
 }
 
-/* The rows right below this one that have the size. Gives how many. */
+/* Was it made by one call, as `randn(n, 3)`? Only there a number can be a size. */
+static bool is_call(const gr_why_row *r) {
+    uint32_t at = r->begin, depth = 0;
+    if (!r->source || r->end <= at) return false;
+    const char *text = r->source->text;
+    while (at < r->end && text[at] != '(' && !strchr(" [{+-*/@", text[at])) at++;
+    if (at == r->begin || at >= r->end || text[at] != '(') return false;
+    for (; at < r->end; at++) {
+        depth += text[at] == '(';
+        depth -= text[at] == ')';
+        if (depth == 0) return at + 1 == r->end;
+    }
+    return false;
+}
+
+/* The rows right below this one that have the size, tensors before numbers. Gives how many. */
 static uint32_t heirs(const gr_why *w, const gr_why_row *r, double size, const gr_why_row *found[]) {
     uint32_t n = 0;
     int axis;
-    for (const gr_why_row *at = r + 1; at < w->rows + w->count && at->depth > r->depth; at++)
-        if (at->depth == r->depth + 1 && uses(at, size, &axis)) found[n++] = at;
+    for (int numbers = 0; numbers <= is_call(r) && n == 0; numbers++)
+        for (const gr_why_row *at = r + 1; at < w->rows + w->count && at->depth > r->depth; at++)
+            if (at->depth == r->depth + 1 && (at->rank == 0) == numbers && uses(at, size, &axis)) found[n++] = at;
     return n;
 }
 

@@ -12,7 +12,7 @@ typedef struct gr_why_row {
     unsigned depth;
     char name[48], value[48], birth[200];
     const gr_source *source; /* what it was made of, if that was gone into */
-    uint32_t begin;
+    uint32_t begin, end;
     int rank; /* of the value; -1: neither tensor nor number */
     double sizes[AD_MAX_RANK]; /* of a number: itself */
 } gr_why_row;
