@@ -87,7 +87,9 @@ static void list_all(gr_vm *vm, gr_buffer *out) {
 
 /* What functions do, which no listing shows: they are called, in both alike. */
 static const char probe[] = "let probed = (for k in (try(fn() = f(2)), try(fn() = g(3)), try(fn() = h(1)),\n"
-                            "  try(fn() = c(1)), try(fn() = c(1)), try(fn() = d(5)), try(fn() = mean([1, 4]))): "
+                            "  try(fn() = c(1)), try(fn() = c(1)), try(fn() = d(5)), try(fn() = mean([1, 4])),\n"
+                            "  try(fn() = bag[0](1)), try(fn() = bag[1].c(1)), try(fn() = part.next(1)),\n"
+                            "  try(fn() = K.state())): "
                             "(k.ok, k.value))";
 
 static void promised(const gr_buffer *script, gr_buffer *out) {
@@ -177,6 +179,9 @@ Test(journal, a_failure_half_way_is_done_again) {
 }
 Test(journal, functions_that_remember) {
     SESSION(4, "fn make() { let n = 0; fn(k) { n = n + k; n } }", "let c = make()", "c(5)", "c(6)");
+}
+Test(journal, functions_that_remember_in_values) {
+    SESSION(4, "fn make(n) { fn(k) { n = n + k; n } }", "let bag = (make(1), {c: make(2)})", "bag[0](5)", "bag[1].c(6)");
 }
 Test(journal, answers_become_a_variable) {
     SESSION(5, "3 * 4", "let a = ans", "(a + 1) * 2", "|> sqrt", "let b = ans");
