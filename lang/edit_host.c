@@ -66,8 +66,9 @@ void gr_host_init(gr_host *host) {
 /* In a narrow window less, so that no line is broken. */
 void gr_host_banner(const gr_host *host, const gr_edit *edit) {
     unsigned width = gr_vm_screen(host->vm).width;
-    puts(width >= 46 ? "Gradus " AD_VERSION ": ?name explains, Ctrl-D leaves."
-                     : "Gradus " AD_VERSION ": ?name explains.");
+    puts(width >= 46   ? "Gradus " AD_VERSION ": ?name explains, Ctrl-D leaves."
+         : width >= 30 ? "Gradus " AD_VERSION ": ?name explains."
+                       : "Gradus " AD_VERSION);
     if (gr_edit_is_live(edit) && width >= 60)
         puts("Try  param w = 3  and  ∂(w^2)/∂w:  \\partial and TAB is ∂.");
     else if (width >= 34) puts("Try  param w = 3  and  ∂(w^2)/∂w.");
