@@ -152,13 +152,15 @@ static bool matrix_size(gr_vm *vm, gr_call *call, const ad_tensor *t, gr_map *m)
     return false;
 }
 
-static void find_range(gr_map *m) {
+static bool find_range(gr_vm *vm, gr_map *m) {
     m->low = INFINITY, m->high = -INFINITY;
     for (size_t i = 0; i < m->rows * m->columns; i++) {
+        if (i % 65536 == 65535 && !gr_go_on(vm)) return false;
         if (!isfinite(m->values[i])) continue;
         m->low = fmin(m->low, m->values[i]);
         m->high = fmax(m->high, m->values[i]);
     }
+    return true;
 }
 
 static bool draw_map(gr_vm *vm, gr_call *call, gr_arena *arena, const ad_tensor *t, gr_buffer *out) {
@@ -169,8 +171,7 @@ static bool draw_map(gr_vm *vm, gr_call *call, gr_arena *arena, const ad_tensor 
     if (!values) return gr_core_failed(vm, call);
     if (!plain) ad_tensor_read(t, values);
     m.values = values;
-    find_range(&m);
-    if (!gr_go_on(vm)) return false;
+    if (!find_range(vm, &m)) return false;
     if (gr_given(call, M_RANGE) && !gr_plot_pair(vm, call, M_RANGE, &m.low, &m.high)) return false;
     if (!gr_plot_text(vm, arena, call, M_TITLE, &m.title)) return false;
     if (!gr_plot_names(vm, arena, call, M_ROWS, m.rows, &m.row_names)) return false;

@@ -373,8 +373,10 @@ void gr_format_brief(gr_vm *vm, gr_buffer *out, gr_value v, unsigned room) {
     gr_buffer text;
     gr_buffer_init(&text, gr_ctx(vm));
     shower s = {.vm = vm, .purpose = SHOWN, .width = room, .many = MANY, .misfit = gr_absent()};
-    put_value(&s, &text, v, 0, 0, 0);
-    size_t shown = 0, i = 0;
+    size_t shown = 0, i = 0, most = 64 * (size_t)room;
+    bool cut = v.kind == GR_STRING && gr_as_string(v)->length > most; /* of which little will be seen */
+    if (cut) gr_format_quoted(&text, gr_as_string(v)->bytes, most);
+    else put_value(&s, &text, v, 0, 0, 0);
     bool blank = false;
     for (; i < text.size && shown < room; i++) {
         char c = text.text[i];
@@ -388,7 +390,7 @@ void gr_format_brief(gr_vm *vm, gr_buffer *out, gr_value v, unsigned room) {
         shown += (c & 0xc0) != 0x80;
     }
     while (i < text.size && (text.text[i] & 0xc0) == 0x80) gr_buffer_put(out, &text.text[i++], 1);
-    if (i < text.size) gr_buffer_puts(out, " …");
+    if (i < text.size || cut) gr_buffer_puts(out, " …");
     gr_buffer_free(&text);
 }
 
