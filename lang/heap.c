@@ -89,7 +89,9 @@ void gr_release_slow(gr_vm *vm, gr_value v) {
     if (!gr_is_object(v)) return;
     gr_object *o = v.ptr;
     if (--o->refs) return;
-    if (vm->sweeping) {
+    if (o->kind == GR_STRING) { /* refers to no values: at once, while it is at hand */
+        gr_string_free(vm, (gr_string *)o);
+    } else if (vm->sweeping) {
         o->link = vm->dead;
         vm->dead = o;
     } else {

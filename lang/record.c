@@ -97,8 +97,10 @@ static int64_t search(const gr_layout *l, gr_string *key) {
     if (!l->slots) return search_row(l, key);
     uint32_t mask = l->slot_room - 1, hash = gr_string_hash(key);
     for (uint32_t i = hash & mask; l->slots[i]; i = (i + 1) & mask) {
-        gr_string *k = l->keys[l->slots[i] - 1];
-        if (k == key || (k->hash == hash && gr_string_equal(k, key))) return l->slots[i] - 1;
+        const gr_string *k = l->keys[l->slots[i] - 1];
+        if (k == key) return l->slots[i] - 1;
+        bool same = k->hash == hash && k->length == key->length;
+        if (same && memcmp(k->bytes, key->bytes, k->length) == 0) return l->slots[i] - 1;
     }
     return -1;
 }

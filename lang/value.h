@@ -77,13 +77,6 @@ static inline gr_value gr_retain(gr_vm *vm, gr_value v) {
 static inline void gr_release(gr_vm *vm, gr_value v) {
     if (v.head > AD_BOOL) gr_release_slow(vm, v);
 }
-/* Moves out of a place, which holds the number 0 afterwards. */
-static inline gr_value gr_take(gr_value *place) {
-    gr_value v = *place;
-    place->head = 0;
-    place->num = 0;
-    return v;
-}
 /* *to = *from in two words: values are often written so a moment before, and one load of 16 bytes would
  * wait until both stores have reached the cache. */
 static inline void gr_copy(gr_value *to, const gr_value *from) {
@@ -91,6 +84,14 @@ static inline void gr_copy(gr_value *to, const gr_value *from) {
     double number = from->num; /* a double, or the compiler makes one copy of the two */
     to->head = head;
     to->num = number;
+}
+/* Moves out of a place, which holds the number 0 afterwards. */
+static inline gr_value gr_take(gr_value *place) {
+    gr_value v;
+    gr_copy(&v, place);
+    place->head = 0;
+    place->num = 0;
+    return v;
 }
 /* Is nothing counted among these values? The heads or-ed are above AD_BOOL where one of them is. */
 static inline bool gr_all_plain(const gr_value *v, size_t count) {

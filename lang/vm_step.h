@@ -56,10 +56,10 @@ static inline gr_value *gr_own_item(const gr_value *v, const gr_value *index) {
 /* The value leaves the frame on top, which ends. */
 static inline void gr_frame_leave(gr_vm *vm, gr_frame *f, gr_value *from, uint32_t live) {
     gr_value v = gr_take(from), *base = f->base;
-    gr_drop_all(vm, base, live);
+    if (!GR_LIKELY(gr_all_plain(base, live))) gr_drop_all(vm, base, live);
     gr_closure *closure = f->closure;
     vm->segment = f->segment;
-    *f->result = v;
+    gr_copy(f->result, &v);
     vm->frame_count--;
     if (GR_LIKELY(closure->function.object.refs > 1))
         closure->function.object.refs--;

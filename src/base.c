@@ -23,11 +23,26 @@ static const size_t MAP_FROM = 1 << 18;
 /* A terabyte is more than any machine of ours has: sanitizers report such a request as a mistake. */
 static const size_t MOST = (size_t)1 << 40;
 
+/* Pages of two megabytes: a fault for each four kilobytes took a fifth of the time of programs that fill
+ * new memory once. */
+static void wish_large_pages(void *block, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+    madvise(block, bytes, MADV_HUGEPAGE);
+#else
+    (void)block, (void)bytes;
+#endif
+}
+
+/* Of a block of this size at least one such page lies inside. */
+static const size_t LARGE_FROM = 4 << 20;
+
 static void *plain_allocate(size_t bytes) {
     if (bytes >= MOST) return NULL;
     if (bytes < MAP_FROM) return malloc(bytes);
     void *block = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    return block == MAP_FAILED ? NULL : block;
+    if (block == MAP_FAILED) return NULL;
+    if (bytes >= LARGE_FROM) wish_large_pages(block, bytes);
+    return block;
 }
 
 static void plain_release(void *block, size_t bytes) {
@@ -47,10 +62,10 @@ void ad_system_put(const ad_config *config, void *block, size_t bytes) {
 }
 
 void ad_system_expect(const ad_config *config, void *block, size_t bytes) {
+    if (config->allocate || bytes < MAP_FROM) return;
+    wish_large_pages(block, bytes);
 #ifdef MADV_POPULATE_WRITE
-    if (!config->allocate && bytes >= MAP_FROM) madvise(block, bytes, MADV_POPULATE_WRITE);
-#else
-    (void)config, (void)block, (void)bytes;
+    madvise(block, bytes, MADV_POPULATE_WRITE);
 #endif
 }
 
