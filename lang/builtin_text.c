@@ -24,8 +24,7 @@ static bool gr_b_str(gr_vm *vm, gr_call *call) {
     gr_buffer text;
     if (call->rest_count == 1 && call->rest[0].head == AD_NUMBER) { /* the usual case, without a buffer */
         char digits[32];
-        ad_number_text(call->rest[0].num, digits);
-        call->result = gr_string_text(vm, digits);
+        call->result = gr_string_new(vm, digits, ad_number_text(call->rest[0].num, digits));
         return !gr_failed(call->result);
     }
     gr_buffer_init(&text, gr_ctx(vm));

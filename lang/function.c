@@ -11,6 +11,7 @@ static gr_function *new_function(gr_vm *vm, gr_form form, size_t header, uint32_
     f->form = (uint8_t)form;
     f->arity = 0;
     f->op = AD_OP_NONE;
+    f->exact = GR_INEXACT;
     f->held_count = held;
     f->serial = ++vm->serials;
     f->signature = NULL;
@@ -126,6 +127,8 @@ const gr_native_signature *gr_native_signature_of(gr_vm *vm, gr_function *f) {
     sig->text = (char *)(sig->names + names);
     parse_signature(sig, text);
     f->signature = sig;
+    if (!f->arity && !sig->rest && sig->count == sig->positional && sig->count <= GR_MAX_PARAMETERS)
+        f->exact = (uint8_t)sig->count;
     return sig;
 }
 

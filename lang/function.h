@@ -11,6 +11,8 @@
 
 typedef struct gr_proto gr_proto;
 
+enum { GR_MAX_PARAMETERS = 24, GR_INEXACT = 255 };
+
 typedef enum gr_form { GR_FORM_CLOSURE, GR_FORM_NATIVE, GR_FORM_OP } gr_form;
 
 /* Parameters of a native, parsed from its signature once. */
@@ -29,6 +31,8 @@ typedef struct gr_function {
     uint8_t form;
     uint8_t arity; /* of an elementwise op that numbers go through at once: 1 or 2; else 0 */
     ad_op op;
+    uint8_t exact; /* of another native, whose parameters all go by position: how many, once the signature
+                      is parsed; else GR_INEXACT */
     uint32_t held_count;
     uint64_t serial; /* no two functions that differ have the same; of a closure without captured
                         variables it is its proto's */

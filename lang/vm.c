@@ -592,8 +592,13 @@ dispatch:
                 ad_apply1(vm->ctx, row->op, 0, A[1], A); /* records nothing, cannot fail */
                 NEXT;
             }
-            ((gr_object *)f.ptr)->refs++;
+            row->object.refs++;
             gr_copy(A, &f);
+            if (row->exact == I->b) {
+                POLL();
+                SLOW(gr_call_exact(vm, A) != GR_CALL_FAILED);
+                NEXT;
+            }
         } else {
             SLOW(gr_step_get_global(vm, I->c, A));
         }

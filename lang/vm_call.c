@@ -321,8 +321,6 @@ static GR_APART gr_called call_closure(gr_vm *vm, gr_value *base, uint32_t argc,
 
 /* ---- natives ---------------------------------------------------------------------------------- */
 
-enum { GR_MAX_PARAMETERS = 24 };
-
 static bool name_native(gr_vm *vm, gr_value f, const gr_native_signature *sig, arguments *a,
                         gr_value *to) {
     for (uint32_t i = 0; i < a->count; i++) {
@@ -407,6 +405,10 @@ static inline gr_called with_arguments(gr_vm *vm, gr_value *base, const gr_nativ
     gr_drop(vm, gr_take(base));
     gr_copy(base, &call.result);
     return GR_CALL_DONE;
+}
+
+gr_called gr_call_exact(gr_vm *vm, gr_value *base) {
+    return with_arguments(vm, base, gr_as_function(*base)->signature, base + 1, NULL, 0);
 }
 
 /* All arguments are given by position, and what is left over goes to the rest: they stay where they are. */

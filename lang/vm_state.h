@@ -196,6 +196,8 @@ void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v);
 typedef enum gr_called { GR_CALL_FAILED, GR_CALL_DONE, GR_CALL_ENTERED } gr_called;
 /* Callee in base[0], arguments behind it; all are taken. DONE: the result is in base[0]. */
 gr_called gr_invoke(gr_vm *vm, gr_value *base, uint32_t argc, const gr_descriptor *passed);
+/* The same of a native whose arguments are `exact` (function.h). */
+gr_called gr_call_exact(gr_vm *vm, gr_value *base);
 /* A frame for a closure whose arguments are in place; takes the closure. */
 bool gr_frame_enter(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *result);
 void gr_pop_frame(gr_vm *vm);
