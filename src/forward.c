@@ -20,7 +20,7 @@ enum { KIND_REFUSED = AD_USER_KIND + 1, KIND_OLDER = AD_USER_KIND + 2 };
 typedef struct older {
     uint32_t newer;
     ad_index_plan *plan;
-    ad_value was;
+    ad_value was, entry; /* entry: a number that holds the node of what is tracked, without its elements */
 } older;
 
 /* The tangents of the results of one entry, AD_ABSENT_HEAD where there is none; a value of a kind of
@@ -37,6 +37,7 @@ static size_t parts_bytes(int n) { return sizeof(parts) + (size_t)n * sizeof(ad_
 static void forget_older(ad_ctx *ctx, older *o) {
     ad_index_plan_free(ctx, o->plan);
     ad_release(ctx, o->was);
+    ad_release(ctx, o->entry);
     ad_mem_put(ctx, o, sizeof *o);
 }
 
@@ -83,8 +84,12 @@ static ad_status restore(ad_forward *f, ad_value *v) {
     while (n-- && st == AD_OK) st = ad_index_write(f->ctx, own, all[n]->plan, all[n]->was);
     ad_mem_put(f->ctx, all, bytes);
     if (st == AD_OK) {
+        older *o = v->ptr;
+        uint32_t entry = o->entry.node;
+        o->entry.node = 0;
         forget(f->ctx, *v);
         *v = ad_wrap(own);
+        v->node = entry;
     } else if (own) {
         ad_tensor_release(f->ctx, own);
     }
@@ -408,9 +413,10 @@ static ad_status without_base(ad_forward *f, ad_value *v) {
     const ad_tensor *t = v->kind == AD_TENSOR ? v->tensor : NULL;
     if (!t || !t->base || 4 * t->size > t->base->size) return AD_OK;
     ad_tensor *own = ad_tensor_copy(f->ctx, t);
-    ad_release(f->ctx, *v);
+    if (own) ad_tensor_release(f->ctx, v->tensor);
+    else ad_release(f->ctx, *v);
     if (!own) return ad_failed(f->ctx);
-    *v = ad_wrap(own);
+    v->tensor = own;
     return AD_OK;
 }
 
@@ -421,7 +427,7 @@ static ad_status push_index(ad_forward *f, uint32_t node, const tape_entry *e) {
     if (!t) return AD_OK;
     ad_status st = ad_lines_plan(f->ctx, e->payload, f->s->lines, &plan);
     if (st == AD_OK) st = ad_index_read_plan(f->ctx, *t, plan, e->src, &v);
-    if (st == AD_OK && !f->record) st = without_base(f, &v);
+    if (st == AD_OK) st = without_base(f, &v);
     if (st == AD_OK && f->s->lines) st = fit(f, e, 0, each_line(v), &v);
     return st == AD_OK ? set_tangent(f, node, v) : st;
 }
@@ -440,6 +446,7 @@ static ad_status give_away(ad_forward *f, ad_value *x, const ad_index_plan *plan
     older *o = ad_mem_get(f->ctx, sizeof *o);
     if (!o) return ad_failed(f->ctx);
     o->newer = node;
+    o->entry = ad_number(0);
     ad_status st = ad_index_plan_copy(f->ctx, plan, &o->plan);
     if (st == AD_OK) {
         st = ad_index_read(f->ctx, x->tensor, plan, &o->was);
@@ -457,6 +464,8 @@ static ad_status give_away(ad_forward *f, ad_value *x, const ad_index_plan *plan
         return st;
     }
     *y = *x;
+    o->entry.node = x->node;
+    o->entry = ad_retain(f->ctx, o->entry);
     *x = (ad_value){.head = KIND_OLDER};
     x->ptr = o;
     return AD_OK;
@@ -470,7 +479,7 @@ static ad_status next_version(ad_forward *f, const tape_entry *e, uint32_t node,
         tangent_type(f, e->payload, 0, &type);
         return ad_zeros_of(f->ctx, &type, y);
     }
-    if (!f->record && ad_tensor_unshared(x->tensor) && ad_page_at(f->s, node))
+    if (ad_tensor_unshared(x->tensor) && ad_page_at(f->s, node))
         return give_away(f, x, plan, node, y);
     *y = ad_retain(f->ctx, *x);
     return AD_OK;
