@@ -103,7 +103,10 @@ static ad_status custom_pull(ad_ctx *ctx, void *user, const ad_value *in, const 
     gr_flat_free(vm, &copies);
     if (!ok) return AD_ERR_CALLBACK;
     bool was = ad_set_recording(ctx, record);
-    ok = gr_call_function(vm, k->pull, 1, &dy, &d);
+    gr_scope_mark mark;
+    if (record) ok = gr_transform_begin(vm, &mark); /* what it makes belongs to the derivative */
+    ok = ok && gr_call_function(vm, k->pull, 1, &dy, &d);
+    if (record) gr_transform_end(vm, mark);
     ad_set_recording(ctx, was);
     gr_release(vm, dy);
     if (!ok) return AD_ERR_CALLBACK;

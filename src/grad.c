@@ -69,12 +69,20 @@ static ad_status fill_absent(ad_ctx *ctx, int64_t lines, int n, const ad_value *
     return st;
 }
 
-static bool any_linked_param(const ad_tape *t, int n, const uint32_t *wrt) {
+static bool is_of_param(const ad_tape *t, uint32_t node) {
+    const tape_entry *e = node ? ad_at(t, node) : NULL;
+    return e && e->op == E_LEAF && e->b;
+}
+
+/* A sweep for a parameter ends at every leaf of one, others pass through what these link to: have some of
+ * the denominators to be taken by themselves? */
+static bool are_mixed(const ad_tape *t, int n, const uint32_t *wrt) {
+    int params = 0, linked = 0;
     for (int i = 0; i < n; i++) {
-        const tape_entry *e = wrt[i] ? ad_at(t, wrt[i]) : NULL;
-        if (e && e->op == E_LEAF && e->b && e->a) return true;
+        params += is_of_param(t, wrt[i]);
+        linked += is_of_param(t, wrt[i]) && ad_at(t, wrt[i])->a;
     }
-    return false;
+    return linked && params < n;
 }
 
 /* in = y, seeds (or wrt), wrt (or tangents): what the entry needs to be swept again. */
@@ -103,12 +111,11 @@ static ad_status record_entry(ad_ctx *ctx, unsigned op, uint32_t src, const requ
 
 /* ---- reverse ------------------------------------------------------------------------------ */
 
-static ad_status vjp_sweep(ad_ctx *ctx, request *q, bool record, bool own, bool linked, bool *open) {
+static ad_status vjp_sweep(ad_ctx *ctx, request *q, bool record, bool own, bool *open) {
     ad_sweep *s;
     ad_status st = ad_sweep_begin(ctx, record, &s);
     if (st != AD_OK) return st;
     s->own = own;
-    s->linked = linked;
     s->nwrt = q->n;
     s->wrt = q->wrt;
     s->result = q->result;
@@ -120,7 +127,6 @@ static ad_status vjp_sweep(ad_ctx *ctx, request *q, bool record, bool own, bool 
     return st;
 }
 
-/* A parameter's linked leaf and something below its link cannot share a sweep. */
 static ad_status one_by_one(ad_ctx *ctx, int ny, const ad_value *y, const ad_value *seed, int n,
                             const ad_value *wrt, unsigned flags, uint32_t src, ad_value *out) {
     for (int i = 0; i < n; i++) {
@@ -153,13 +159,13 @@ static ad_status vjp(ad_ctx *ctx, int64_t lines, int ny, const ad_value *y, cons
     if ((st = request_open(ctx, ny, n, &q)) != AD_OK) return st;
     q.lines = lines;
     st = fill_request(ctx, &q, y, wrt);
-    if (st == AD_OK && n > 1 && any_linked_param(ctx->tape, n, q.wrt)) {
+    if (st == AD_OK && n > 1 && are_mixed(ctx->tape, n, q.wrt)) {
         request_close(ctx, &q);
         return one_by_one(ctx, ny, y, seed, n, wrt, flags, src, out);
     }
     bool open = false;
     for (int i = 0; i < ny; i++) q.seed[i] = seed ? seed[i] : ad_number(1);
-    if (st == AD_OK) st = vjp_sweep(ctx, &q, false, flags & AD_GRAD_OWN, false, &open);
+    if (st == AD_OK) st = vjp_sweep(ctx, &q, false, flags & AD_GRAD_OWN, &open);
     if (st == AD_OK) st = fill_absent(ctx, lines, n, wrt, q.result);
     if (st == AD_OK) {
         memcpy(out, q.result, (size_t)n * sizeof *out);
@@ -188,7 +194,6 @@ static ad_status jvp_sweep(ad_ctx *ctx, request *q, const ad_value *tangent, boo
     ad_status st = ad_sweep_begin(ctx, record, &s);
     if (st != AD_OK) return st;
     s->own = own;
-    s->linked = false;
     s->nwrt = q->n;
     s->wrt = q->wrt;
     s->both = q->both;
@@ -254,7 +259,7 @@ static ad_status by_gradient(ad_ctx *ctx, const tape_entry *e, request *q, ad_va
     const ad_payload *p = e->payload;
     bool open;
     q->seed[0] = ad_number(1);
-    ad_status st = vjp_sweep(ctx, q, true, false, false, &open);
+    ad_status st = vjp_sweep(ctx, q, true, false, &open);
     ad_value sum = ad_number(0);
     for (int i = 0; st == AD_OK && i < q->n; i++) {
         ad_value pair[2] = {ad_saved_value(e, p->ny + p->nwrt + i, true), q->result[i]}, share;
@@ -312,7 +317,7 @@ ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
     memcpy(q.y, p->in, p->ny * sizeof *q.y);
     memcpy(q.wrt, p->in + first_wrt, p->nwrt * sizeof *q.wrt);
     for (int i = 0; i < seeds; i++) q.seed[i] = ad_saved_value(e, first_seed + i, true);
-    st = grad ? vjp_sweep(ctx, &q, true, false, false, &open)
+    st = grad ? vjp_sweep(ctx, &q, true, false, &open)
               : unroll_forward(ctx, e, &q);
     if (st == AD_OK) st = unroll_absent(ctx, p, p->nout, q.result);
     if (st == AD_OK) memcpy(out, q.result, p->nout * sizeof *out);
@@ -342,7 +347,7 @@ static ad_status sweep_once(ad_ctx *ctx, const tape_entry *e, request *q, int64_
     int seeds = grad ? p->ny : p->nwrt, results = grad ? p->nwrt : p->ny;
     ad_status st = seeds_of_line(ctx, e, grad ? p->ny : p->ny + p->nwrt, seeds, line, q->seed);
     if (st == AD_OK)
-        st = grad ? vjp_sweep(ctx, q, false, false, false, &open)
+        st = grad ? vjp_sweep(ctx, q, false, false, &open)
                   : jvp_sweep(ctx, q, q->seed, false, false, &open);
     for (int i = 0; i < seeds; i++) ad_release(ctx, q->seed[i]);
     for (int i = 0; st == AD_OK && i < results; i++)
@@ -622,7 +627,7 @@ static bool rows_for_all(const ad_ctx *ctx, ad_value y, int n, const ad_value *w
     if (y.kind != AD_TENSOR || n < 2) return false;
     for (int i = 0; i < n; i++) {
         uint32_t node = ad_where_is(ctx->tape, wrt[i].node);
-        if (!wrt[i].node || any_linked_param(ctx->tape, 1, &node)) return false;
+        if (!wrt[i].node || (is_of_param(ctx->tape, node) && ad_at(ctx->tape, node)->a)) return false;
         sum += size_of(wrt[i]);
     }
     return size_of(y) <= sum && size_of(y) > 0;

@@ -635,8 +635,8 @@ static ad_status back_entry(ad_sweep *s, uint32_t node, ad_value g) {
     ad_status st = AD_OK;
     static const bool yes = true;
     if (e->op == E_OUT) return give_part(s, e->a, e->b, g);
-    if (e->op == E_LEAF) return give(s, e->a, e->src, g);
-    if (e->op == E_CUT) st = AD_OK;
+    if (e->op == E_LEAF && !(e->b && s->params)) return give(s, e->a, e->src, g);
+    if (e->op == E_CUT || e->op == E_LEAF) st = AD_OK;
     else if (e->flags & F_PAYLOAD) st = back_payload(s, node, e, &g, &yes);
     else if (s->wide) st = back_products(s, e, node, g);
     else if (!back_number(s, ad_page_at(s, node), e, g.num)) st = ad_failed(s->ctx);
@@ -658,13 +658,7 @@ static ad_status take_entry(ad_sweep *s, ad_page *p, uint32_t i) {
         if (look && st == AD_OK) ad_watch_entry(s, node);
         return st;
     }
-    if (AD_UNLIKELY(ad_bit(p->wrt, i))) {
-        keep_result(s, node, g);
-        if (e->op == E_LEAF && e->b && !s->linked) {
-            ad_release(s->ctx, g);
-            return AD_OK;
-        }
-    }
+    if (AD_UNLIKELY(ad_bit(p->wrt, i))) keep_result(s, node, g);
     ad_status st = back_entry(s, node, g);
     if (look && st == AD_OK) ad_watch_entry(s, node);
     return st;

@@ -41,7 +41,7 @@ struct ad_sweep {
      * comes behind stands still there, as in 1 / (1 + exp(1000)). Only looked at where a tangent came out
      * that is not finite. */
     bool both;
-    bool linked;          /* pass through the link of a parameter's leaf */
+    bool params;          /* a parameter is asked for: all leaves of parameters end it, whatever they link to */
     int64_t lines;        /* of a Jacobian at once (lines.h); 0: one */
     int nwrt;
     const uint32_t *wrt;  /* nodes, 0 where there is nothing to find */

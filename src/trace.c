@@ -89,7 +89,7 @@ ad_status ad_sweep_begin(ad_ctx *ctx, bool record, ad_sweep **out) {
     }
     s->record = s->wide = record;
     s->lines = 0;
-    s->own = s->open = s->linked = s->loaded = s->both = false;
+    s->own = s->open = s->params = s->loaded = s->both = false;
     s->watched = ctx->watch && !record;
     s->notes = NULL;
     s->nwrt = 0;
@@ -202,6 +202,8 @@ static ad_status mark_wrt(ad_sweep *s) {
         ad_page *p = ad_sweep_page(s, node >> SEG_BITS, ad_seg(t, node)->seq);
         if (!p || (fresh && !heap_push(s, p))) return ad_failed(s->ctx);
         ad_bit_set(p->wrt, node & SEG_MASK);
+        const tape_entry *e = ad_at(t, node);
+        s->params = s->params || (e->op == E_LEAF && e->b);
         ad_param id = asked_param(t, node);
         if (id) t->params[id].asked = t->trace_number;
     }
@@ -235,7 +237,7 @@ static ad_status visit_operands(ad_sweep *s, uint32_t node) {
     if (e->op >= E_LEAF && e->op <= E_CUT) {
         ad_status st = meet_end(s, node, e);
         if (st != AD_OK || e->op == E_CUT) return st;
-        if (e->b && is_wrt(s, node) && !s->linked) return AD_OK;
+        if (e->b && s->params) return AD_OK;
         return visit(s, e->a) ? AD_OK : ad_failed(s->ctx);
     }
     if (!(e->flags & F_PAYLOAD)) {
@@ -309,7 +311,7 @@ static uint64_t find_limit(const ad_sweep *s) {
 /* ---- up ----------------------------------------------------------------------------------- */
 
 static bool entry_needed(const ad_sweep *s, const tape_entry *e) {
-    if (e->op == E_CUT) return false;
+    if (e->op == E_CUT || (e->op == E_LEAF && e->b && s->params)) return false;
     if (!(e->flags & F_PAYLOAD)) {
         if (ad_needed(s, e->a)) return true;
         return e->op != E_LEAF && e->op != E_OUT && ad_needed(s, e->b);
