@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* blame_forward.c - where the first tangent that is not finite came from: when a forward sweep has come to its
- * end, down from the bad one, always to an operand whose tangent is bad and matters, past what `where` did
+/* blame_forward.c - where the first tangent that is not finite came from: when a forward sweep has come to
+ * its end, down from the bad one, always to an operand whose tangent is bad and matters, past what `where` did
  * not choose. What a derivative or a callback on the way did inside itself was looked at in its turn, and is
  * kept in a note. */
 #include "blame.h"

@@ -442,7 +442,8 @@ static ad_status written(ad_forward *f, const tape_entry *e, const ad_value *v, 
 }
 
 /* `*x` gives its array to the next version, and remembers what is written over. */
-static ad_status give_away(ad_forward *f, ad_value *x, const ad_index_plan *plan, uint32_t node, ad_value *y) {
+static ad_status give_away(ad_forward *f, ad_value *x, const ad_index_plan *plan, uint32_t node,
+                           ad_value *y) {
     older *o = ad_mem_get(f->ctx, sizeof *o);
     if (!o) return ad_failed(f->ctx);
     o->newer = node;
@@ -618,7 +619,8 @@ static ad_status set_seeds(ad_forward *f, const ad_value *tangent) {
     return AD_OK;
 }
 
-static ad_status sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const uint32_t *y, ad_value *out) {
+static ad_status sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const uint32_t *y,
+                               ad_value *out) {
     ad_forward f = {.s = s, .ctx = s->ctx, .record = s->record};
     const ad_tape *t = s->ctx->tape;
     ad_mark mark = ad_tape_mark(s->ctx);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* forward.h - what a forward sweep at work hands to its rooms: forward.c walks over the entries, callbacks are
- * in forward_custom.c. */
+/* forward.h - what a forward sweep at work hands to its rooms: forward.c walks over the entries, callbacks
+ * are in forward_custom.c. */
 #ifndef AD_FORWARD_H
 #define AD_FORWARD_H
 

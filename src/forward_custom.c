@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* forward_custom.c - tangents through callbacks of the host: by its own way forward where it knows one, else by
- * the transpose of the transpose. A callback knows one line; many go through it one after the other. */
+/* forward_custom.c - tangents through callbacks of the host: by its own way forward where it knows one, else
+ * by the transpose of the transpose. A callback knows one line; many go through it one after the other. */
 #include "forward.h"
 #include "lines.h"
 
@@ -119,8 +119,8 @@ static ad_status push_through(ad_forward *f, const tape_entry *e, const ad_value
 
 /* The callback knows one line; those of result k are joined. `line` has room for all results of all
  * lines, given[k] tells whether any line has it. */
-static ad_status push_lines(ad_forward *f, const tape_entry *e, const ad_value *tan, ad_value *line, bool *given,
-                            ad_value *out) {
+static ad_status push_lines(ad_forward *f, const tape_entry *e, const ad_value *tan, ad_value *line,
+                            bool *given, ad_value *out) {
     const ad_payload *p = e->payload;
     size_t bytes = (size_t)(p->nin + f->s->lines) * sizeof(ad_value);
     ad_value *one = ad_mem_get(f->ctx, bytes), *column = one + p->nin;

@@ -327,7 +327,8 @@ ad_status ad_unroll(ad_ctx *ctx, const tape_entry *e, ad_value *out) {
 }
 
 /* One line of the seeds (or tangents), n of them from operand `first` on. */
-static ad_status seeds_of_line(ad_ctx *ctx, const tape_entry *e, int first, int n, int64_t line, ad_value *seed) {
+static ad_status seeds_of_line(ad_ctx *ctx, const tape_entry *e, int first, int n, int64_t line,
+                               ad_value *seed) {
     ad_status st = AD_OK;
     for (int i = 0; i < n; i++) {
         seed[i] = ad_retain(ctx, ad_saved_value(e, first + i, false));

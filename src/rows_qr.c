@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* rows_qr.c - qr on the last two axes, batch by batch, in f64. Where the columns depend on each other there is
- * no derivative: AD_ERR_DEGENERATE. */
+/* rows_qr.c - qr on the last two axes, batch by batch, in f64. Where the columns depend on each other there
+ * is no derivative: AD_ERR_DEGENERATE. */
 #include "kernel_linalg.h"
 #include "rows_spectral.h"
 

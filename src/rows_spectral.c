@@ -600,7 +600,8 @@ static void svd_turn(ad_rule *r, ad_value p) {
     ad_value dv = ad_rule_matmul(r, v, ad_rule_mulz(r, kv, f), AD_STRONG_B);
     if (m > n) ad_rule_give(r, 0, scale_cols(r, off_span(r, u, ad_rule_mm(r, t, v)), inverse(r, s)));
     if (m < n)
-        dv = ad_rule_add(r, dv, scale_cols(r, off_span(r, v, ad_rule_mm(r, ad_rule_T(r, t), u)), inverse(r, s)));
+        dv = ad_rule_add(r, dv, scale_cols(r, off_span(r, v, ad_rule_mm(r, ad_rule_T(r, t), u)),
+                                           inverse(r, s)));
     ad_rule_give(r, 2, ad_rule_T(r, dv));
 }
 
@@ -657,7 +658,8 @@ AD_RUN(ad_run_singular) {
     for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
         double *u = ad_spread_part(&b, 0, i, m * k), *vt = ad_spread_part(&b, 2, i, k * n);
         s = ad_svd(c->ctx, m, n, ad_spread_matrix(&b, i), u, ad_spread_part(&b, 1, i, k), vt);
-        if (s == AD_OK) compose(m, n, k, u, (const double *)g->data + i * k, vt, ad_spread_part(&b, 3, i, m * n));
+        const double *gi = (const double *)g->data + i * k;
+        if (s == AD_OK) compose(m, n, k, u, gi, vt, ad_spread_part(&b, 3, i, m * n));
         if (s == AD_OK) s = ad_poll(c->ctx);
     }
     ad_tensor_release(c->ctx, g);
@@ -695,7 +697,8 @@ static ad_value singular_share(ad_rule *r, ad_value x, const ad_value *p, ad_val
     if (r->status) return x;
     if (has_zero(r, s)) ad_rule_fail(r, AD_ERR_DEGENERATE, "%s", ZERO_S);
     ad_value even = symmetric(r, m), odd = ad_rule_sub(r, m, even);
-    ad_value middle = ad_rule_add(r, ad_rule_mulz(r, even, quotients(r, s)), ad_rule_mulz(r, odd, sums_over(r, s)));
+    ad_value middle = ad_rule_mulz(r, even, quotients(r, s));
+    middle = ad_rule_add(r, middle, ad_rule_mulz(r, odd, sums_over(r, s)));
     ad_value y = ad_rule_mm(r, ad_rule_mm(r, u, middle), vt);
     share = ad_rule_op2(r, AD_OP_MUL, r->in[1], share);
     if (rows > cols) {

@@ -20,8 +20,8 @@ typedef struct ad_spread {
 
 ad_status ad_spread_begin(const ad_call *c, const ad_type *type, int results, ad_spread *b);
 /* Results from `first` on, `given` of them; ends the batch. */
-ad_status ad_spread_give(const ad_call *c, ad_spread *b, ad_status s, const ad_type *type, int first, int given,
-                         ad_value *out);
+ad_status ad_spread_give(const ad_call *c, ad_spread *b, ad_status s, const ad_type *type, int first,
+                         int given, ad_value *out);
 void ad_spread_end(ad_ctx *ctx, ad_spread *b);
 
 static inline double *ad_spread_part(const ad_spread *b, int i, int64_t at, int64_t each) {
@@ -33,7 +33,11 @@ static inline const double *ad_spread_matrix(const ad_spread *b, int64_t i) {
 }
 
 static inline ad_value ad_rule_mm(ad_rule *r, ad_value a, ad_value b) { return ad_rule_matmul(r, a, b, 0); }
-static inline ad_value ad_rule_add(ad_rule *r, ad_value a, ad_value b) { return ad_rule_op2(r, AD_OP_ADD, a, b); }
-static inline ad_value ad_rule_sub(ad_rule *r, ad_value a, ad_value b) { return ad_rule_op2(r, AD_OP_SUB, a, b); }
+static inline ad_value ad_rule_add(ad_rule *r, ad_value a, ad_value b) {
+    return ad_rule_op2(r, AD_OP_ADD, a, b);
+}
+static inline ad_value ad_rule_sub(ad_rule *r, ad_value a, ad_value b) {
+    return ad_rule_op2(r, AD_OP_SUB, a, b);
+}
 
 #endif

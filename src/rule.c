@@ -328,8 +328,8 @@ static ad_status product_of_lines(ad_ctx *ctx, uint32_t src, ad_value adj, ad_va
     return st;
 }
 
-/* `adj` is a number, or has an element a line. `both`: an exact 0 of the partial is strong against inf and nan
- * as well. */
+/* `adj` is a number, or has an element a line. `both`: an exact 0 of the partial is strong against inf
+ * and nan as well. */
 static ad_status strong_product(ad_ctx *ctx, uint32_t src, ad_value adj, ad_value partial, bool both,
                                 ad_value *out) {
     bool closed = both && partial.num == 0;

@@ -37,11 +37,11 @@ struct ad_sweep {
     bool loaded;          /* an entry with a payload is behind y */
     bool watched;         /* plain, and each entry is looked at behind its turn */
     ad_note *notes;       /* of a watched forward sweep */
-    /* Forward: a partial that is exactly 0 is strong too, where an infinite value has an infinite tangent: what
-     * comes behind stands still there, as in 1 / (1 + exp(1000)). Only looked at where a tangent came out
+    /* Forward: a partial that is exactly 0 is strong too, where an infinite value has an infinite tangent:
+     * what comes behind stands still there, as in 1 / (1 + exp(1000)). Only looked at where a tangent came out
      * that is not finite. */
     bool both;
-    bool params;          /* a parameter is asked for: all leaves of parameters end it, whatever they link to */
+    bool params;          /* a parameter is asked for: all leaves of parameters end it */
     int64_t lines;        /* of a Jacobian at once (lines.h); 0: one */
     int nwrt;
     const uint32_t *wrt;  /* nodes, 0 where there is nothing to find */
