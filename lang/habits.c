@@ -729,6 +729,11 @@ void gr_unexpected(gr_parser *p, const gr_node *before) {
     case GR_T_COMMA: missing_tuple(p, before); return;
     case GR_T_SLASHSLASH: gr_foreign_statement(p); return;
     case GR_T_ELSE: left_over(p); return;
+    case GR_T_ASSIGN:
+    case GR_T_UPDATE:
+        gr_diag_help(gr_expected(p, "the end of the statement"),
+                     "an assignment has no value: assign in two statements");
+        return;
     default: break;
     }
     if (function_expression(p, before)) return;

@@ -110,6 +110,17 @@ const char *gr_kind_name(gr_value v) {
     return v.kind <= GR_ABSENT && names[v.kind] ? names[v.kind] : "value";
 }
 
+const char *gr_kind_phrase(gr_value v) {
+    static const char *const phrases[] = {
+        [AD_NUMBER] = "a number",   [AD_BOOL] = "a bool",     [AD_TENSOR] = "a tensor",
+        [GR_NIL] = "nil",           [GR_STRING] = "a string", [GR_TUPLE] = "a tuple",
+        [GR_RECORD] = "a record",   [GR_FUNCTION] = "a function",
+        [GR_RANGE] = "a range",     [GR_PICTURE] = "a picture",
+    };
+    bool known = (size_t)v.kind < sizeof phrases / sizeof *phrases && phrases[v.kind];
+    return known ? phrases[v.kind] : "this value";
+}
+
 gr_value gr_range_new(gr_vm *vm, double low, double high, double step) {
     gr_range *r = gr_object_new(vm, sizeof *r, GR_RANGE);
     if (!r) return gr_absent();

@@ -366,6 +366,9 @@ bool gr_import(gr_vm *vm, const gr_source *from, gr_value v, gr_value *out) {
             return !gr_failed(*out);
         }
     gr_diagnostic *d = gr_raise(vm, GR_E_bad_module, "there is no module `%s`", path);
+    size_t size = strlen(path);
+    if (size < 3 || strcmp(path + size - 3, ".nn") != 0)
+        gr_diag_help(d, "the path is that of the file, with its ending: \"%s.nn\"", path);
     gr_diag_note(d, "looked for beside the importing file, in GRADUS_PATH, and in the library");
     return false;
 }

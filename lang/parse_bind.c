@@ -100,8 +100,21 @@ static void fn_without_body(gr_parser *p, const gr_fn *fn) {
     }
 }
 
+/* fn f(x), and on the next line its {: told, and parsed all the same. */
+static bool brace_on_next_line(gr_parser *p, const gr_fn *fn) {
+    gr_span end = {fn->head.end, fn->head.end};
+    bool newline = gr_at(p, GR_T_NEWLINE) && gr_peek(p).kind == GR_T_LBRACE;
+    if (p->prompt || (!newline && !gr_at(p, GR_T_LBRACE))) return false;
+    gr_accept(p, GR_T_NEWLINE);
+    gr_diagnostic *d =
+        gr_complain(p, GR_E_expected_token, end, "the `{` of a function stands in the line of its head");
+    gr_suggest_code(p, d, "%.*s { }", GR_TEXT(p, fn->head));
+    return true;
+}
+
 static gr_node *fn_body(gr_parser *p, const gr_fn *fn) {
-    if (gr_at(p, GR_T_LBRACE) && !p->token.newline_before) {
+    bool here = gr_at(p, GR_T_LBRACE) && !p->token.newline_before;
+    if (here || brace_on_next_line(p, fn)) {
         return record_as_block(p) ? fn_record_body(p, fn) : gr_parse_block(p, "the parameters");
     }
     if (!gr_at(p, GR_T_ASSIGN)) {

@@ -21,6 +21,12 @@ static void text_brace(gr_parser *p, gr_diagnostic *d, uint32_t begin) {
     gr_diag_help(d, "write `\\{` for a brace itself");
 }
 
+static void no_value(gr_parser *p, uint32_t begin) {
+    gr_diagnostic *d = gr_fail(p, GR_E_bad_interpolation, (gr_span){begin, begin + 1},
+                               "what stands in these braces of a string is no value");
+    gr_diag_help(d, "write `\\{` for a brace itself, or a raw string r\"...\" in which nothing is special");
+}
+
 static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part *part) {
     gr_lexer *lexer = &p->lexer;
     bool one_line = lexer->one_line;
@@ -38,6 +44,10 @@ static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part 
                                    "there is nothing between the braces of this string");
         gr_diag_help(d, "put the value between them, as in `\"step {n}\"`; `\\{\\}` writes the "
                         "braces themselves");
+    } else if (gr_at(p, GR_T_COLON)) {
+        gr_diagnostic *d = gr_fail(p, GR_E_bad_interpolation, p->token.span,
+                                   "there is no value in front of this format");
+        gr_diag_help(d, "put the value into the string, as in `\"{x:.2f}\"`");
     } else if (gr_at(p, GR_T_NEWLINE) || gr_at(p, GR_T_END)) {
         open_brace(p, begin);
     } else {
@@ -64,10 +74,12 @@ static bool interpolation(gr_parser *p, const gr_token *quote, gr_template_part 
         else
             part->format = gr_take_text(p, p->text.text ? p->text.text : "", p->text.size);
     }
-    if (p->failed && lexer->one_line && p->report->error_count > told + 1) {
+    if (lexer->one_line && p->report->error_count > told + 1) {
+        bool closed = gr_at(p, GR_T_RBRACE) || formatted;
         gr_report_cut(p->report, before, told);
         p->failed = false;
-        open_brace(p, begin);
+        if (closed) no_value(p, begin);
+        else open_brace(p, begin);
     }
     part->span = (gr_span){begin, lexer->at};
     p->newlines = newlines;

@@ -26,6 +26,12 @@ gr_node *gr_parse_block(gr_parser *p, const char *after) {
 /* if x = 3 */
 static gr_node *condition(gr_parser *p) {
     uint32_t begin = p->token.span.begin;
+    if (gr_at(p, GR_T_LBRACE)) {
+        gr_diagnostic *d = gr_fail(p, GR_E_expected_expression, p->token.span,
+                                   "the condition is missing before this block");
+        gr_diag_help(d, "`else` alone is for all other cases; a loop without end is `while true { }`");
+        return NULL;
+    }
     gr_node *node = gr_parse_expression(p);
     if (!node || !gr_at(p, GR_T_ASSIGN)) return node;
     gr_span left = gr_from(p, begin), sign = p->token.span;

@@ -110,5 +110,6 @@ static inline void gr_replace(gr_vm *vm, gr_value *place, gr_value v) {
 
 /* "number", "tensor", "tuple" …: the names of language.md 3, as type(x) gives them. */
 const char *gr_kind_name(gr_value v);
+const char *gr_kind_phrase(gr_value v); /* the same with its article, which nil has not */
 
 #endif

@@ -141,9 +141,11 @@ static bool number_field(gr_vm *vm, gr_value v, const gr_string *key, gr_value *
         *out = gr_retain(vm, v);
         return true;
     }
-    gr_diagnostic *d = gr_raise(vm, GR_E_wrong_kind, "a %s has no fields, so no `%.*s`",
-                                gr_kind_name(v), (int)key->length, key->bytes);
-    if (!gr_suggest_field(vm, d, key) && v.kind == GR_TUPLE)
+    gr_diagnostic *d = gr_raise(vm, GR_E_wrong_kind, "%s has no fields, so no `%.*s`",
+                                gr_kind_phrase(v), (int)key->length, key->bytes);
+    if (v.kind == GR_NIL)
+        gr_help_nil(d);
+    else if (!gr_suggest_field(vm, d, key) && v.kind == GR_TUPLE)
         gr_diag_help(d, "an item of a tuple is `t[0]`, `t[1]` …");
     return false;
 }
@@ -392,7 +394,7 @@ bool gr_get_item(gr_vm *vm, gr_value object, gr_value index, uint32_t src, gr_va
         return !gr_failed(*out);
     }
     default:
-        gr_raise(vm, GR_E_wrong_kind, "a %s cannot be indexed", gr_kind_name(object));
+        gr_raise(vm, GR_E_wrong_kind, "%s cannot be indexed", gr_kind_phrase(object));
         return false;
     }
 }
@@ -442,7 +444,7 @@ bool gr_get_index(gr_vm *vm, gr_value object, uint32_t n, const gr_item *items, 
     if (n == 1 && items[0].kind == AD_IX_SLICE &&
         (object.kind == GR_TUPLE || object.kind == GR_STRING))
         return slice_of(vm, object, &items[0], registers, out);
-    gr_raise(vm, GR_E_wrong_kind, "a %s cannot be indexed like this", gr_kind_name(object));
+    gr_raise(vm, GR_E_wrong_kind, "%s cannot be indexed like this", gr_kind_phrase(object));
     return false;
 }
 
@@ -516,7 +518,7 @@ static gr_value *step_into(gr_vm *vm, gr_value *place, gr_step *s, gr_value *reg
     if (s->kind == GR_STEP_FIELD) {
         int64_t i = place->kind == GR_RECORD ? field_place(*place, &s->field) : -1;
         if (place->kind != GR_RECORD)
-            gr_raise(vm, GR_E_wrong_kind, "a %s has no fields", gr_kind_name(*place));
+            gr_raise(vm, GR_E_wrong_kind, "%s has no fields", gr_kind_phrase(*place));
         else if (i < 0)
             missing_target(vm, *place, s->field.key);
         if (i < 0) return NULL;

@@ -318,6 +318,10 @@ void gr_help_call(gr_vm *vm, gr_diagnostic *d, uint32_t k) {
         gr_diag_help(d, "a function is called with `( )`");
 }
 
+void gr_help_nil(gr_diagnostic *d) {
+    gr_diag_help(d, "nil stands for a value that is not there: ask `x != nil` first");
+}
+
 void gr_help_range(gr_vm *vm, gr_diagnostic *d, gr_value v) {
     gr_buffer text;
     if (v.kind != GR_RANGE) return;

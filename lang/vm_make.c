@@ -201,8 +201,9 @@ bool gr_iteration_begin(gr_vm *vm, gr_value v, gr_value *position) {
     case AD_TENSOR: return true;
     default: break;
     }
-    gr_diagnostic *d = gr_raise(vm, GR_E_not_iterable, "a %s has no items to run through",
-                                gr_kind_name(v));
+    gr_diagnostic *d = gr_raise(vm, GR_E_not_iterable, "%s has no items to run through",
+                                gr_kind_phrase(v));
+    if (v.kind == GR_NIL) gr_help_nil(d);
     if (v.kind == AD_NUMBER) gr_diag_help(d, "`0..n` runs from 0 to n - 1");
     if (v.kind == GR_FUNCTION) gr_diag_help(d, "a function is called with `( )`");
     return false;

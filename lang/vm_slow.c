@@ -53,9 +53,11 @@ static bool wrong_operand(gr_vm *vm, ad_op op, int n, const gr_value *in, int k)
     gr_value v = in[k];
     bool logical = op == AD_OP_AND || op == AD_OP_OR || op == AD_OP_NOT;
     gr_diagnostic *d = gr_raise(vm, logical ? GR_E_bad_condition : GR_E_wrong_kind,
-                                "`%s` does not take a %s", symbol(op), gr_kind_name(v));
+                                "`%s` does not take %s", symbol(op), gr_kind_phrase(v));
     for (int i = 0; i < n; i++) gr_describe_operand(vm, d, (uint32_t)i, in[i]);
-    if (op == AD_OP_ADD && v.kind == GR_STRING)
+    if (v.kind == GR_NIL)
+        gr_help_nil(d);
+    else if (op == AD_OP_ADD && v.kind == GR_STRING)
         hint_text(d, k == 0, in[n - 1 - k]);
     else if (op == AD_OP_ADD && v.kind == GR_TUPLE)
         gr_diag_help(d, "`++` joins tuples");

@@ -186,6 +186,8 @@ static inline uint32_t gr_current_src(const gr_vm *vm) {
 bool gr_is_factor(const char *text, size_t size);
 /* Adds a hint to a message about two operands, where another form of one would fit (shape_hint.c). */
 void gr_suggest_shapes(gr_vm *vm, gr_diagnostic *d, bool guard, const gr_value *operands);
+/* Where nil met an operator, a loop or a field. */
+void gr_help_nil(gr_diagnostic *d);
 /* A hint for a field that the value before the dot does not have; false: none is known (field_hint.c). */
 bool gr_suggest_field(gr_vm *vm, gr_diagnostic *d, const gr_string *field);
 /* The shape of the k-th operand (from 0) of what runs, and where it was made (birth.c); UINT32_MAX: of
