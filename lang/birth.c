@@ -389,20 +389,78 @@ static bool callee(gr_vm *vm, uint32_t frame, uint32_t pc, gr_birth *out) {
     return plain && trace(vm, (gr_seen){frame, vm->frames[frame].proto, pc, i.a, NULL}, 0, out);
 }
 
-bool gr_birth_of_operand(gr_vm *vm, uint32_t k, gr_value v, gr_birth *out) {
-    uint32_t frame = vm->frame_count - 1, pc, reg;
-    if (!vm->frame_count || (vm->frames[frame].proto->flags & GR_PROTO_LIBRARY)) return false;
-    const gr_frame *f = &vm->frames[frame];
-    pc = gr_frame_pc(f);
-    gr_span shown = gr_proto_span(f->proto, pc, k == UINT32_MAX ? 1 : k + 1);
-    if (k == UINT32_MAX) {
-        if (!callee(vm, frame, pc, out)) return false;
-    } else if (!gr_birth_of_tracked(vm, v, out)) {
-        if (!operand_register(f->proto, f->proto->code[pc], k, &reg)) return false;
-        if (!trace(vm, (gr_seen){frame, f->proto, pc, reg, NULL}, 0, out)) return false;
+/* ---- operands --------------------------------------------------------------------------------- */
+
+/* What a parameter of a function holds as it came: in the caller's frame, the register that was handed over. */
+static bool to_caller(gr_vm *vm, gr_seen *at, uint32_t *operand) {
+    gr_writers w;
+    gr_writing from = {at->proto, at->pc, at->reg, NULL, vm->frames[at->frame].base};
+    if (!is_passed(at) || (vm->frames[at->frame].flags & GR_FRAME_ENTRY)) return false;
+    if (!gr_find_writers(vm, &from, &w) || w.count || !w.entry) return false;
+    const gr_frame *f = &vm->frames[at->frame - 1];
+    uint32_t pc = gr_frame_pc(f), k = passed_as(f->proto, f->proto->code[pc], at->proto, at->reg);
+    if (k == UINT32_MAX) return false;
+    *at = (gr_seen){at->frame - 1, f->proto, pc, f->proto->code[pc].a + 1u + k, NULL};
+    *operand = 2 + k;
+    return true;
+}
+
+/* Through functions of the library that handed the value on, to the user's. */
+static bool to_user(gr_vm *vm, uint32_t k, gr_seen *at, uint32_t *operand) {
+    uint32_t pc;
+    *operand = k + 1;
+    while (at->proto->flags & GR_PROTO_LIBRARY) {
+        gr_insn i;
+        if (!local_at(at->proto, at->pc, at->reg) && writer_before(at->proto, at->pc, at->reg, &pc)) {
+            i = at->proto->code[pc];
+            if (i.op != GR_I_MOVE) return false;
+            at->reg = i.b;
+        }
+        if (!to_caller(vm, at, operand)) return false;
     }
-    return out->source != f->proto->source || out->span.begin < shown.begin ||
-           out->span.end > shown.end;
+    return true;
+}
+
+static bool find_operand(gr_vm *vm, uint32_t k, gr_seen *at, uint32_t *operand) {
+    uint32_t frame = vm->frame_count - 1;
+    const gr_frame *f = &vm->frames[frame];
+    *at = (gr_seen){.frame = frame, .proto = f->proto, .pc = gr_frame_pc(f)};
+    return operand_register(at->proto, at->proto->code[at->pc], k, &at->reg) && to_user(vm, k, at, operand);
+}
+
+bool gr_user_operand(gr_vm *vm, uint32_t k, uint32_t *operand) {
+    gr_seen at;
+    *operand = k + 1;
+    if (!vm->frame_count) return false;
+    if (!(vm->frames[vm->frame_count - 1].proto->flags & GR_PROTO_LIBRARY)) return true;
+    return find_operand(vm, k, &at, operand);
+}
+
+/* The function that is called, of which UINT32_MAX speaks. */
+static bool birth_of_callee(gr_vm *vm, gr_birth *out, gr_span *shown) {
+    const gr_frame *f = &vm->frames[vm->frame_count - 1];
+    uint32_t pc = gr_frame_pc(f);
+    *shown = gr_proto_span(f->proto, pc, 1);
+    return !(f->proto->flags & GR_PROTO_LIBRARY) && callee(vm, vm->frame_count - 1, pc, out);
+}
+
+static bool birth_of_value(gr_vm *vm, uint32_t k, gr_value v, gr_birth *out, gr_span *shown) {
+    gr_seen at;
+    uint32_t operand;
+    bool found = find_operand(vm, k, &at, &operand);
+    if (at.proto->flags & GR_PROTO_LIBRARY) return false;
+    *shown = gr_proto_span(at.proto, at.pc, operand);
+    return gr_birth_of_tracked(vm, v, out) || (found && trace(vm, at, 0, out));
+}
+
+bool gr_birth_of_operand(gr_vm *vm, uint32_t k, gr_value v, gr_birth *out) {
+    gr_span shown;
+    if (!vm->frame_count) return false;
+    if (!(k == UINT32_MAX ? birth_of_callee(vm, out, &shown) : birth_of_value(vm, k, v, out, &shown)))
+        return false;
+    const gr_source *source;
+    gr_operand_span(vm, 0, &source);
+    return out->source != source || out->span.begin < shown.begin || out->span.end > shown.end;
 }
 
 void gr_birth_text(gr_vm *vm, gr_buffer *out, uint32_t k, gr_value v) {

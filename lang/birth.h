@@ -39,6 +39,9 @@ typedef struct gr_seen {
 /* Of the k-th operand (from 0) of what runs, UINT32_MAX: of the function that is called. False where
  * nothing is known, or it is made by the very expression. */
 bool gr_birth_of_operand(gr_vm *vm, uint32_t k, gr_value v, gr_birth *out);
+/* The operand of the user's instruction under way, as gr_proto_span counts, that is the k-th one (from 0) of
+ * what runs: itself, or the argument that a function of the library hands on. False: the library made it. */
+bool gr_user_operand(gr_vm *vm, uint32_t k, uint32_t *operand);
 /* Of what is tracked, by its entry. */
 bool gr_birth_of_tracked(gr_vm *vm, gr_value v, gr_birth *out);
 /* Of a global variable or a cell, by the source number of what changed it last. */

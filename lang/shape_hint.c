@@ -36,10 +36,10 @@ bool gr_is_factor(const char *text, size_t size) {
 
 static bool read_operand(gr_vm *vm, uint32_t k, gr_value v, operand *out) {
     const gr_source *source;
-    gr_span span = gr_operand_span(vm, k + 1, &source);
+    gr_span span;
+    if (v.kind != AD_TENSOR || !gr_user_span(vm, k, &source, &span)) return false;
     size_t size = span.end - span.begin;
-    if (v.kind != AD_TENSOR) return false;
-    if (!source || !size || size > LONGEST) return false;
+    if (!size || size > LONGEST) return false;
     const char *text = source->text + span.begin;
     bool plain = gr_is_factor(text, size);
     if (memchr(text, '\n', size)) return false;
@@ -101,8 +101,9 @@ void gr_suggest_shapes(gr_vm *vm, gr_diagnostic *d, bool guard, const gr_value *
     const gr_frame *f = &vm->frames[vm->frame_count - 1];
     uint8_t op = f->proto->code[gr_frame_pc(f)].op;
     if (!read_operand(vm, 0, operands[0], &a) || !read_operand(vm, 1, operands[1], &b)) return;
+    bool library = f->proto->flags & GR_PROTO_LIBRARY; /* its product is none of the user's to turn round */
     if (op == GR_I_MATMUL) {
-        product(d, &a, &b);
+        if (!library) product(d, &a, &b);
     } else if (op >= GR_I_ADD && op <= GR_I_LOGOR) {
         void (*suggest)(gr_diagnostic *, const operand *, const operand *) =
             guard ? both_stretched : stretched;

@@ -4,6 +4,7 @@
  * library's own frames are folded into one note. What the core says is completed here with the text
  * and the shapes of the operands.
  */
+#include "birth.h"
 #include "builtin.h"
 #include "format.h"
 #include "gradus.h"
@@ -22,18 +23,30 @@ static gr_frame *user_frame(gr_vm *vm) {
     return vm->frame_count ? &vm->frames[vm->frame_count - 1] : NULL;
 }
 
+static bool in_library(gr_vm *vm) {
+    return vm->frame_count && user_frame(vm) != &vm->frames[vm->frame_count - 1];
+}
+
 uint32_t gr_top_offset(gr_vm *vm) {
     const gr_frame *f = vm->frames;
     return vm->frame_count ? gr_proto_span(f->proto, gr_frame_pc(f), 0).begin : 0;
 }
 
-gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {
+static gr_span users_span(gr_vm *vm, uint32_t k, const gr_source **source) {
     gr_frame *f = user_frame(vm);
-    *source = NULL;
-    if (!f) return (gr_span){0, 0};
-    *source = f->proto->source;
-    if (f != &vm->frames[vm->frame_count - 1]) k = 0;
-    return gr_proto_span(f->proto, gr_frame_pc(f), k);
+    *source = f ? f->proto->source : NULL;
+    return f ? gr_proto_span(f->proto, gr_frame_pc(f), k) : (gr_span){0, 0};
+}
+
+gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source) {
+    return users_span(vm, in_library(vm) ? 0 : k, source);
+}
+
+bool gr_user_span(gr_vm *vm, uint32_t k, const gr_source **source, gr_span *span) {
+    uint32_t operand;
+    if (!gr_user_operand(vm, k, &operand)) return false;
+    *span = users_span(vm, operand, source);
+    return *source != NULL;
 }
 
 /* ---- the call chain --------------------------------------------------------------------------- */
@@ -102,9 +115,8 @@ static void add_chain(gr_vm *vm, gr_diagnostic *d) {
 }
 
 static void add_library(gr_vm *vm, gr_diagnostic *d) {
-    gr_frame *user = user_frame(vm);
-    if (!user || user == &vm->frames[vm->frame_count - 1]) return;
-    const gr_frame *inner = user + 1;
+    if (!in_library(vm)) return;
+    const gr_frame *inner = user_frame(vm) + 1;
     if (inner->proto->name) gr_diag_note(d, "inside the library's `%s`", inner->proto->name->text);
 }
 
@@ -294,14 +306,14 @@ static gr_diagnostic *raise_stale(gr_vm *vm, const ad_error *e) {
 
 void gr_describe_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
     const gr_source *source;
-    gr_span span = gr_operand_span(vm, k + 1, &source);
+    gr_span span;
     gr_buffer text;
-    if (user_frame(vm) != &vm->frames[vm->frame_count - 1]) return;
+    if (!gr_user_span(vm, k, &source, &span)) return;
     gr_buffer_init(&text, vm->ctx);
     gr_birth_text(vm, &text, k, v);
     gr_diag_also(d, source, span, "%s", text.text ? text.text : "");
     gr_buffer_free(&text);
-    gr_why_operand(vm, k, v);
+    if (!in_library(vm)) gr_why_operand(vm, k, v); /* else why tells what the library did */
 }
 
 void gr_help_call(gr_vm *vm, gr_diagnostic *d, uint32_t k) {
@@ -333,7 +345,7 @@ void gr_help_range(gr_vm *vm, gr_diagnostic *d, gr_value v) {
 
 void gr_label_operand(gr_vm *vm, gr_diagnostic *d, uint32_t k, gr_value v) {
     gr_buffer text;
-    if (!vm->frame_count || user_frame(vm) != &vm->frames[vm->frame_count - 1]) return;
+    if (!vm->frame_count || in_library(vm)) return;
     gr_buffer_init(&text, vm->ctx);
     gr_birth_text(vm, &text, k, v);
     gr_diag_label(d, "%s", text.text ? text.text : "");

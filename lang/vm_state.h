@@ -285,6 +285,8 @@ extern const gr_builtin *const gr_builtin_tables[]; /* of builtin.h, which the t
 
 /* The source text of an instruction's operand (0: the whole). */
 gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source);
+/* Of the k-th operand (from 0), also where it is what a function of the library was given; false: it is not. */
+bool gr_user_span(gr_vm *vm, uint32_t k, const gr_source **source, gr_span *span);
 bool gr_interrupted(gr_vm *vm);
 /* Where memory was what failed: gives back at once what the tape still has of the computation. */
 void gr_relieve(gr_vm *vm);
