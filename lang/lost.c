@@ -38,35 +38,36 @@ void gr_lost_write(gr_variable *v, const gr_node *assignment, uint32_t loop) {
     if (!loop || v->read_in != loop) v->lost = assignment;
 }
 
-static const gr_variable *next_lost(const gr_scope *s, uint32_t fn, uint32_t *at) {
-    while (*at < s->variable_count) {
+static const gr_variable *next_lost(const gr_scope *s, const gr_parameters *p, uint32_t *at) {
+    if (*at < p->begin) *at = p->begin;
+    while (*at < p->end) {
         const gr_variable *v = &s->variables[(*at)++];
-        if (v->fn == fn && v->lost && (v->flags & GR_VAR_PARAMETER) && !(v->flags & GR_VAR_CAPTURED)) return v;
+        if (v->fn == p->fn && v->lost && (v->flags & GR_VAR_PARAMETER) && !(v->flags & GR_VAR_CAPTURED)) return v;
     }
     return NULL;
 }
 
 /* `w`, or `(w, b)` where there are several. */
-static void put_names(const gr_scope *s, uint32_t fn, gr_buffer *out) {
+static void put_names(const gr_scope *s, const gr_parameters *p, gr_buffer *out) {
     uint32_t at = 0, count = 0;
     const gr_variable *v;
-    while ((v = next_lost(s, fn, &at))) gr_buffer_printf(out, "%s%s", count++ ? ", " : "(", v->name->text);
+    while ((v = next_lost(s, p, &at))) gr_buffer_printf(out, "%s%s", count++ ? ", " : "(", v->name->text);
     if (count == 1 && out->text) memmove(out->text, out->text + 1, out->size--);
     else gr_buffer_puts(out, ")");
 }
 
-static void tell(const gr_scope *s, uint32_t fn, const char *name, gr_report *report) {
+static void tell(const gr_scope *s, const gr_parameters *p, const char *name, gr_report *report) {
     uint32_t at = 0;
     gr_buffer names;
-    const gr_variable *v = next_lost(s, fn, &at), *other;
+    const gr_variable *v = next_lost(s, p, &at), *other;
     gr_diagnostic *d = gr_diag_warning(report, GR_E_lost_assignment, s->source, v->lost->as.assign.target->span,
                                        "this changes the parameter `%s`, which nobody reads afterwards: the "
                                        "caller's variable stays as it was", v->name->text);
-    while ((other = next_lost(s, fn, &at)))
+    while ((other = next_lost(s, p, &at)))
         if (other->lost != v->lost)
             gr_diag_also(d, s->source, other->lost->as.assign.target->span, "and `%s`", other->name->text);
     gr_buffer_init(&names, s->vm->ctx);
-    put_names(s, fn, &names);
+    put_names(s, p, &names);
     if (!names.failed)
         gr_diag_help(d, "let `%s` be the last line of the function, and assign what it gives where it is "
                         "called: `%s %s %s(…)`", names.text, names.text,
@@ -74,12 +75,12 @@ static void tell(const gr_scope *s, uint32_t fn, const char *name, gr_report *re
     gr_buffer_free(&names);
 }
 
-void gr_lost_tell(const gr_scope *s, uint32_t fn, const gr_name *name) {
+void gr_lost_tell(const gr_scope *s, const gr_parameters *p, const gr_name *name) {
     gr_report report;
     uint32_t at = 0;
-    if (s->module->library || !next_lost(s, fn, &at)) return;
+    if (s->module->library || !next_lost(s, p, &at)) return;
     gr_report_init(&report, s->vm->ctx);
-    tell(s, fn, name ? name->text : "f", &report);
+    tell(s, p, name ? name->text : "f", &report);
     gr_show_warning(s->vm, &report);
     gr_report_clear(&report);
 }

@@ -407,10 +407,12 @@ static void walk_fn(walker *w, gr_node *node, uint32_t own) {
     w->fn = index;
     w->loop_depth = w->inside = w->pending = w->loop = 0;
     w->hiding = w->assigning = NULL;
+    gr_parameters parameters = {.fn = index, .begin = s->variable_count};
     walk_parameters(w, node->as.fn, index);
+    parameters.end = s->variable_count;
     w->statement = true;
     walk(w, node->as.fn->body);
-    if (w->ok) gr_lost_tell(s, index, node->as.fn->name);
+    if (w->ok) gr_lost_tell(s, &parameters, node->as.fn->name);
     unwind_bindings(w, outer.binding_count);
     w->fn = outer.fn;
     w->loop = outer.loop;
