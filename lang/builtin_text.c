@@ -88,6 +88,12 @@ static bool gr_b_join(gr_vm *vm, gr_call *call) {
     gr_iterator it;
     gr_value x;
     bool failed = false, ok = true;
+    if (call->args[0].kind == GR_STRING && gr_given(call, 1) && call->args[1].kind == GR_TUPLE) {
+        gr_diagnostic *d = gr_raise_argument(vm, call, 1, GR_E_wrong_kind,
+                                             "`join` takes the items first, then the separator");
+        gr_diag_help(d, "write `join(xs, \", \")`");
+        return false;
+    }
     if (gr_given(call, 1) && !gr_want_string(vm, call, 1, &separator)) return false;
     if (!gr_iterate(vm, call, 0, &it)) return false;
     gr_buffer text;

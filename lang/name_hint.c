@@ -68,6 +68,29 @@ static const struct {
     {"rho", "alpha"},         {"betas", "beta1"},         {"nbins", "bins"},
 };
 
+/* What one more argument means elsewhere. */
+static const struct {
+    const char *function, *hint;
+} surplus[] = {
+    {"max", "`max((a, b, c))` is the largest of several values"},
+    {"min", "`min((a, b, c))` is the smallest of several values"},
+    {"sum", "`sum((a, b, c))` adds up several values"},
+    {"mean", "`mean((a, b, c))` is the mean of several values"},
+    {"prod", "`prod((a, b, c))` multiplies several values"},
+    {"round", "`round(x * 100) / 100` keeps two decimals, and `\"{x:.2f}\"` writes as many"},
+    {"log", "`log(x) / log(b)` is the logarithm to another base; there are `log2` and `log10`"},
+    {"enumerate", "it counts from 0; `i + 1` begins at 1"},
+};
+
+bool gr_hint_surplus(gr_diagnostic *d, const char *function) {
+    for (size_t i = 0; i < sizeof surplus / sizeof *surplus; i++) {
+        if (strcmp(surplus[i].function, function) != 0) continue;
+        gr_diag_help(d, "%s", surplus[i].hint);
+        return true;
+    }
+    return false;
+}
+
 typedef struct sought {
     const char *name; /* of an argument */
     bool found;

@@ -35,4 +35,7 @@ bool gr_hint_foreign(struct gr_diagnostic *d, const char *name, const char *behi
 /* Hints at the argument of a function of this signature, "fn f(a, b = 1)", that was probably meant. */
 void gr_hint_argument(struct gr_diagnostic *d, const char *signature, const char *name);
 
+/* Hints at what is written for one more argument that the function has elsewhere. False: nothing is known. */
+bool gr_hint_surplus(struct gr_diagnostic *d, const char *function);
+
 #endif

@@ -203,6 +203,7 @@ static bool too_many(gr_vm *vm, gr_value f, uint32_t wanted, uint32_t got) {
     snprintf(text, sizeof text, "`%s` takes %u argument%s, here %s %u", gr_function_name(f), wanted,
              wanted == 1 ? "" : "s", got == 1 ? "is" : "are", got);
     complain_call(vm, f, NULL, wanted, text);
+    gr_hint_surplus(vm->report.last, gr_function_name(f));
     return false;
 }
 
@@ -215,6 +216,7 @@ static bool too_many_for_native(gr_vm *vm, gr_value f, const gr_native_signature
     snprintf(text, sizeof text, "`%s` takes %u argument%s without a name, here %s %u",
              gr_function_name(f), wanted, wanted == 1 ? "" : "s", got == 1 ? "is" : "are", got);
     complain_call(vm, f, NULL, wanted, text);
+    if ((wanted > 1 || got > wanted + 1) && gr_hint_surplus(vm->report.last, gr_function_name(f))) return false;
     gr_diag_help(vm->report.last, "`%s` is given by name, as in `%s = …`", sig->names[wanted],
                  sig->names[wanted]);
     return false;
@@ -501,7 +503,10 @@ static GR_APART void not_callable(gr_vm *vm, gr_value v, bool with_arguments) {
     const gr_name *name = quoted ? gr_intern(vm->names, text, (size_t)length) : NULL;
     bool tight = quoted && gr_is_factor(text, (size_t)length);
     bool sequence = v.kind == AD_TENSOR || v.kind == GR_TUPLE || v.kind == GR_STRING;
-    if (name && gr_prelude_slot(vm, name) != UINT32_MAX)
+    uint32_t slot = name ? gr_module_slot(gr_main_module(vm), name) : UINT32_MAX;
+    if (slot != UINT32_MAX && vm->globals[slot].flags & GR_GLOBAL_LIBRARY)
+        gr_diag_help(d, "write `%s`", name->text);
+    else if (name && gr_prelude_slot(vm, name) != UINT32_MAX)
         gr_diag_help(d, "this `%s` hides the prelude's, which is `prelude.%s`", name->text,
                      name->text);
     else if (v.kind == AD_NUMBER)

@@ -59,6 +59,8 @@ static bool wrong_operand(gr_vm *vm, ad_op op, int n, const gr_value *in, int k)
         gr_help_nil(d);
     else if (op == AD_OP_ADD && v.kind == GR_STRING)
         hint_text(d, k == 0, in[n - 1 - k]);
+    else if (op == AD_OP_MUL && v.kind == GR_STRING)
+        gr_diag_help(d, "`join((for i in 0..n: s), \"\")` is a text n times");
     else if (op == AD_OP_ADD && v.kind == GR_TUPLE)
         gr_diag_help(d, "`++` joins tuples");
     else if (logical && gr_is_numeric(v))
@@ -239,6 +241,8 @@ bool gr_join_values(gr_vm *vm, gr_value a, gr_value b, gr_value *out) {
             gr_diag_help(d, "`str(x)` makes text, and so does \"{x}\"");
         else if (odd.kind == AD_TENSOR)
             gr_diag_help(d, "`concat((a, b))` joins tensors");
+        else if (a.kind == GR_RECORD && b.kind == GR_RECORD)
+            gr_diag_help(d, "`{...a, ...b}` has the fields of both");
         gr_release(vm, a);
         return false;
     }
