@@ -11,14 +11,18 @@
 enum { H_X, H_BINS, H_TITLE, H_WIDTH, H_STYLE };
 
 typedef struct collection {
-    double *numbers; /* finite ones first */
+    double *numbers; /* the finite ones; room for all */
     size_t count, nans, infs;
+    double low, high;
 } collection;
 
 static void collect(collection *c, double x) {
     c->nans += isnan(x) != 0;
     c->infs += isinf(x) != 0;
-    if (isfinite(x)) c->numbers[c->count++] = x;
+    if (!isfinite(x)) return;
+    c->numbers[c->count++] = x;
+    if (x < c->low) c->low = x;
+    if (x > c->high) c->high = x;
 }
 
 static bool collect_leaf(gr_vm *vm, void *user, const gr_path *path, gr_value leaf) {
@@ -28,15 +32,12 @@ static bool collect_leaf(gr_vm *vm, void *user, const gr_path *path, gr_value le
         collect(c, leaf.num);
         return true;
     }
-    size_t bytes = (size_t)(leaf.tensor->size + 1) * sizeof(double);
-    double *numbers = ad_mem_get(gr_ctx(vm), bytes);
-    if (!numbers) {
-        gr_raise_memory(vm);
-        return false;
-    }
+    double *numbers = c->numbers + c->count; /* none is put further on than it stands */
     ad_tensor_read(leaf.tensor, numbers);
-    for (int64_t i = 0; i < leaf.tensor->size; i++) collect(c, numbers[i]);
-    ad_mem_put(gr_ctx(vm), numbers, bytes);
+    for (int64_t i = 0; i < leaf.tensor->size; i++) {
+        if (i % 65536 == 0 && !gr_go_on(vm)) return false;
+        collect(c, numbers[i]);
+    }
     return gr_go_on(vm);
 }
 
@@ -60,11 +61,7 @@ typedef struct edges {
 } edges;
 
 static void choose_edges(edges *g, const collection *c, int64_t bins) {
-    gr_axis a = {.low = INFINITY, .high = -INFINITY};
-    for (size_t i = 0; i < c->count; i++) {
-        a.low = fmin(a.low, c->numbers[i]);
-        a.high = fmax(a.high, c->numbers[i]);
-    }
+    gr_axis a = {.low = c->low, .high = c->high};
     gr_axis_open(&a);
     double length = (a.high / 2 - a.low / 2) * 2, n = ceil(2 * cbrt((double)c->count)); /* Rice's rule */
     g->given = bins > 0;
@@ -123,7 +120,7 @@ static bool draw_bars(gr_vm *vm, gr_arena *arena, const collection *c, gr_bars *
 
 static bool hist(gr_vm *vm, gr_call *call, gr_arena *arena, gr_buffer *out) {
     gr_bars b = {0};
-    collection c = {0};
+    collection c = {.low = INFINITY, .high = -INFINITY};
     int64_t bins = 0;
     if (gr_given(call, H_BINS) && !gr_want_count(vm, call, H_BINS, 1, &bins)) return false;
     if (bins > 1000) {

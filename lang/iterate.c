@@ -95,6 +95,7 @@ typedef struct conversion {
 static bool convert(const conversion *c, gr_value v, int depth, gr_value *out);
 
 static bool same_shape(gr_value a, gr_value b) {
+    if (a.kind <= AD_BOOL && b.kind <= AD_BOOL) return true;
     ad_type ta = ad_type_of(a), tb = ad_type_of(b);
     if (ta.rank != tb.rank) return false;
     for (int i = 0; i < ta.rank; i++)
@@ -110,6 +111,7 @@ static void shape_word(gr_value v, char *buf, size_t room) {
 
 static bool check_even(const conversion *c, size_t count, const gr_value *items) {
     for (size_t i = 1; i < count; i++) {
+        if ((i & 0xffff) == 0 && !gr_go_on(c->vm)) return false;
         if (same_shape(items[0], items[i])) continue;
         char first[160], other[160];
         shape_word(items[0], first, sizeof first);
