@@ -151,7 +151,9 @@ static const char *const commands_of_journal[] = {":undo", ":save", ":set undo",
 
 void gr_session_open(gr_session *s, gr_host *host, gr_edit *edit) {
     *s = (gr_session){.host = host, .edit = edit};
-    gr_journal_open(&s->journal, host->vm, !gr_edit_is_terminal(edit) && !gr_edit_awaits(commands_of_journal));
+    bool first = host->command->action != GR_DO_FILE; /* nobody waits for what a file says before */
+    bool light = !gr_edit_is_terminal(edit) && !gr_edit_awaits(commands_of_journal, first);
+    gr_journal_open(&s->journal, host->vm, light);
 }
 
 void gr_session_close(gr_session *s) {

@@ -60,7 +60,7 @@ void gr_edit_set_color(gr_edit *edit, bool color);
 bool gr_edit_is_live(const gr_edit *edit);
 bool gr_edit_is_terminal(const gr_edit *edit);
 /* Of an input that is no terminal: does a line of it begin with one of these (the last is NULL)? All of a
- * file is looked through, and of a pipe what has come in by now. */
-bool gr_edit_awaits(const char *const *beginnings);
+ * file is looked through, and of a pipe what came first, or (`wait` being false) what has come in by now. */
+bool gr_edit_awaits(const char *const *beginnings, bool wait);
 
 #endif

@@ -90,23 +90,24 @@ static bool file_has(off_t from, const char *const *beginnings) {
     return false;
 }
 
-static bool arrived_has(const char *const *beginnings) {
+static bool arrived_has(const char *const *beginnings, bool wait) {
 #ifdef __GLIBC__
-    int c = is_ready() ? getc_unlocked(stdin) : EOF;
+    int c = wait || is_ready() ? getc_unlocked(stdin) : EOF;
+    if (c == EOF) clearerr(stdin); /* of a signal, which the first statement will see */
     if (c == EOF || ungetc(c, stdin) == EOF) return false;
     return have(stdin->_IO_read_ptr, (size_t)(stdin->_IO_read_end - stdin->_IO_read_ptr), beginnings);
 #else
-    return beginnings == NULL;
+    return beginnings == NULL && wait;
 #endif
 }
 
-bool gr_edit_awaits(const char *const *beginnings) {
+bool gr_edit_awaits(const char *const *beginnings, bool wait) {
     struct stat info;
     if (fstat(STDIN_FILENO, &info) == 0 && S_ISREG(info.st_mode)) {
         off_t at = lseek(STDIN_FILENO, 0, SEEK_CUR);
         return at >= 0 && file_has(at, beginnings);
     }
-    return arrived_has(beginnings);
+    return arrived_has(beginnings, wait);
 }
 
 bool gr_statement_goes_on(const gr_buffer *statement) {

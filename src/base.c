@@ -33,8 +33,9 @@ static void wish_large_pages(void *block, size_t bytes) {
 #endif
 }
 
-/* Of a block of this size at least one such page lies inside. */
-static const size_t LARGE_FROM = 4 << 20;
+/* A smaller block is often one that grows by doubling: the last large page of what it uses would be memory
+ * that nobody asked for. */
+static const size_t LARGE_FROM = 64 << 20;
 
 static void *plain_allocate(size_t bytes) {
     if (bytes >= MOST) return NULL;
