@@ -91,19 +91,24 @@ static void list(dumper *d, const gr_node_list *items) {
     for (uint32_t i = 0; i < items->count; i++) node(d, "", items->items[i]);
 }
 
+void gr_put_signature(gr_buffer *out, const gr_signature *s) {
+    gr_buffer_puts(out, "[");
+    for (uint32_t i = 0; i < s->count; i++) {
+        if (i) gr_buffer_puts(out, ", ");
+        if (s->dims[i].kind == GR_DIM_LETTER)
+            gr_buffer_puts(out, s->dims[i].letter->text);
+        else if (s->dims[i].kind == GR_DIM_ANY)
+            gr_buffer_puts(out, "..");
+        else
+            gr_buffer_printf(out, "%llu", (unsigned long long)s->dims[i].number);
+    }
+    gr_buffer_puts(out, "]");
+}
+
 static void signature(dumper *d, const gr_signature *s) {
     if (!s) return;
-    gr_buffer_puts(d->out, " : [");
-    for (uint32_t i = 0; i < s->count; i++) {
-        if (i) gr_buffer_puts(d->out, ", ");
-        if (s->dims[i].kind == GR_DIM_LETTER)
-            gr_buffer_puts(d->out, s->dims[i].letter->text);
-        else if (s->dims[i].kind == GR_DIM_ANY)
-            gr_buffer_puts(d->out, "..");
-        else
-            gr_buffer_printf(d->out, "%llu", (unsigned long long)s->dims[i].number);
-    }
-    gr_buffer_puts(d->out, "]");
+    gr_buffer_puts(d->out, " : ");
+    gr_put_signature(d->out, s);
 }
 
 /* What stands on the node's own line behind kind and span. */

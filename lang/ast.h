@@ -326,5 +326,7 @@ const char *gr_operator_text(gr_operator operator); /* "+" */
 /* One node a line, children indented, "kind begin..end detail"; parts below a fixed depth are "…".
  */
 void gr_dump_ast(gr_buffer *out, const gr_ast *ast);
+/* [N, 3, ..] */
+void gr_put_signature(gr_buffer *out, const gr_signature *signature);
 
 #endif

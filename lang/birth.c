@@ -111,7 +111,8 @@ typedef struct runner {
 
 static const runner *find_runner(const gr_source *source, gr_span callee) {
     static const runner rows[] = {{"map", 0, 1, ""},  {"filter", 0, 1, ""},         {"map_leaves", 0, 1, ""},
-                                  {"sort", 0, 0, ""}, {"fold", 1, 2, "carried by"}, {"scan", 1, 2, "carried by"}};
+                                  {"sort", 0, 0, ""}, {"fold", 1, 2, "carried by"},
+                                  {"scan", 1, 2, "carried by"}};
     size_t size = callee.end - callee.begin;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         if (strlen(rows[i].name) == size && memcmp(source->text + callee.begin, rows[i].name, size) == 0)
@@ -121,8 +122,7 @@ static const runner *find_runner(const gr_source *source, gr_span callee) {
 
 /* What a builtin, or the library, gave a function that it calls back. */
 static bool handed_over(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
-    uint32_t frame = at.frame - 1;
-    while (frame > 0 && (vm->frames[frame].proto->flags & GR_PROTO_LIBRARY)) frame--;
+    uint32_t frame = gr_user_frame(vm, at.frame - 1);
     const gr_frame *f = &vm->frames[frame];
     uint32_t pc = gr_frame_pc(f);
     gr_insn i = f->proto->code[pc];
@@ -144,18 +144,25 @@ static bool handed_over(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
 
 /* Is the frame that of a function which a builtin or the library calls? */
 static bool is_callback(const gr_vm *vm, uint32_t frame) {
-    return (vm->frames[frame].flags & GR_FRAME_ENTRY) || (vm->frames[frame - 1].proto->flags & GR_PROTO_LIBRARY);
+    bool by_builtin = vm->frames[frame].flags & GR_FRAME_ENTRY;
+    return by_builtin || (vm->frames[frame - 1].proto->flags & GR_PROTO_LIBRARY);
 }
 
 static bool is_passed(const gr_seen *at) {
     return at->frame != NO_FRAME && at->frame != 0 && at->reg < at->proto->parameter_count;
 }
 
+/* The argument of the caller's call that the parameter got, or UINT32_MAX. */
+static uint32_t passed_argument(const gr_vm *vm, const gr_seen *at) {
+    const gr_frame *caller = &vm->frames[at->frame - 1];
+    return passed_as(caller->proto, caller->proto->code[gr_frame_pc(caller)], at->proto, at->reg);
+}
+
 bool gr_argument_span(const gr_vm *vm, const gr_seen *at, gr_span *out) {
     if (!is_passed(at) || is_callback(vm, at->frame)) return false;
     const gr_frame *f = &vm->frames[at->frame - 1];
-    uint32_t pc = gr_frame_pc(f), k = passed_as(f->proto, f->proto->code[pc], at->proto, at->reg);
-    if (k != UINT32_MAX) *out = gr_proto_span(f->proto, pc, 2 + k);
+    uint32_t k = passed_argument(vm, at);
+    if (k != UINT32_MAX) *out = gr_proto_span(f->proto, gr_frame_pc(f), 2 + k);
     return k != UINT32_MAX;
 }
 
@@ -163,8 +170,7 @@ bool gr_argument_span(const gr_vm *vm, const gr_seen *at, gr_span *out) {
 static bool argument_of(gr_vm *vm, gr_seen at, int depth, gr_birth *out) {
     if (!is_passed(&at)) return false;
     if (is_callback(vm, at.frame)) return handed_over(vm, at, depth, out);
-    const gr_frame *f = &vm->frames[at.frame - 1];
-    uint32_t k = passed_as(f->proto, f->proto->code[gr_frame_pc(f)], at.proto, at.reg);
+    uint32_t k = passed_argument(vm, &at);
     return k != UINT32_MAX && argument(vm, at.frame - 1, k, at.field, depth, out);
 }
 
@@ -391,14 +397,15 @@ static bool callee(gr_vm *vm, uint32_t frame, uint32_t pc, gr_birth *out) {
 
 /* ---- operands --------------------------------------------------------------------------------- */
 
-/* What a parameter of a function holds as it came: in the caller's frame, the register that was handed over. */
+/* What a parameter of a function holds as it came: in the caller's frame, the register that was handed
+ * over. */
 static bool to_caller(gr_vm *vm, gr_seen *at, uint32_t *operand) {
     gr_writers w;
     gr_writing from = {at->proto, at->pc, at->reg, NULL, vm->frames[at->frame].base};
     if (!is_passed(at) || (vm->frames[at->frame].flags & GR_FRAME_ENTRY)) return false;
     if (!gr_find_writers(vm, &from, &w) || w.count || !w.entry) return false;
     const gr_frame *f = &vm->frames[at->frame - 1];
-    uint32_t pc = gr_frame_pc(f), k = passed_as(f->proto, f->proto->code[pc], at->proto, at->reg);
+    uint32_t pc = gr_frame_pc(f), k = passed_argument(vm, at);
     if (k == UINT32_MAX) return false;
     *at = (gr_seen){at->frame - 1, f->proto, pc, f->proto->code[pc].a + 1u + k, NULL};
     *operand = 2 + k;
@@ -410,9 +417,8 @@ static bool to_user(gr_vm *vm, uint32_t k, gr_seen *at, uint32_t *operand) {
     uint32_t pc;
     *operand = k + 1;
     while (at->proto->flags & GR_PROTO_LIBRARY) {
-        gr_insn i;
         if (!local_at(at->proto, at->pc, at->reg) && writer_before(at->proto, at->pc, at->reg, &pc)) {
-            i = at->proto->code[pc];
+            gr_insn i = at->proto->code[pc];
             if (i.op != GR_I_MOVE) return false;
             at->reg = i.b;
         }

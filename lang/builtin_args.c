@@ -80,7 +80,8 @@ bool gr_want_function(gr_vm *vm, const gr_call *call, uint32_t i) {
     if (gr_argument(call, i).kind == GR_FUNCTION) return true;
     gr_raise_kind(vm, call, i, "a function");
     bool turned = i == 0 && call->count > 1 && call->args[1].kind == GR_FUNCTION;
-    if (turned) gr_diag_help(gr_vm_report(vm)->last, "the function stands first, as in `%s(f, x)`", call->name);
+    if (turned)
+        gr_diag_help(gr_vm_report(vm)->last, "the function stands first, as in `%s(f, x)`", call->name);
     return false;
 }
 

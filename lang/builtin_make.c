@@ -309,7 +309,8 @@ const gr_builtin gr_builtins_make[] = {
                "1 with probability p, else 0; p may be a tensor of probabilities"),
     GR_BUILTIN(seed, "n = nil, *, counter = 0",
                "fixes all random numbers drawn from here on: those of the seed n, from the one with the "
-               "number `counter` on; without n gives the generator's state, a tensor that seed(state) goes on from"),
+               "number `counter` on; without n gives the generator's state, a tensor that seed(state) goes "
+               "on from"),
     GR_BUILTIN(default_dtype, "dtype = nil",
                "the dtype of tensors that literals and constructors make from here on, \"f64\" or \"f32\"; "
                "without an argument tells what it is"),

@@ -180,9 +180,10 @@ static bool gr_b_find(gr_vm *vm, gr_call *call) {
     const char *hit = part->length == 0 ? s->bytes + from
                                         : memmem(s->bytes + from, s->length - from, part->bytes,
                                                  part->length);
-    if (hit)
-        call->result = ad_number((double)(start + gr_count_chars(s->bytes + from, (size_t)(hit - s->bytes) - from)));
-    return true; /* else nil */
+    if (!hit) return true; /* nil */
+    const char *begin = s->bytes + from;
+    call->result = ad_number((double)(start + gr_count_chars(begin, (size_t)(hit - begin))));
+    return true;
 }
 
 static bool gr_b_starts_with(gr_vm *vm, gr_call *call) {

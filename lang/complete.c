@@ -152,9 +152,8 @@ static void complete_files(gr_prefix typed, size_t cursor, const char *quote, gr
 
 static bool is_name(const char *text, size_t size) {
     for (size_t i = 0; i < size; i++) {
-        unsigned char b = (unsigned char)text[i];
-        bool letter = b == '_' || b >= 0x80 || (unsigned)((b | 32) - 'a') < 26u;
-        if (!letter && (i == 0 || b < '0' || b > '9')) return false;
+        bool digit = text[i] >= '0' && text[i] <= '9';
+        if (!gr_is_name_byte(text[i]) || (i == 0 && digit)) return false;
     }
     return size > 0;
 }

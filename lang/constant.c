@@ -18,17 +18,12 @@ static bool first_leaf(gr_vm *vm, void *user, const gr_path *path, gr_value leaf
     return false;
 }
 
-static bool is_word(char c) {
-    return c == '_' || (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
-           (c >= 'A' && c <= 'Z');
-}
-
 /* Where a text occurs in a span of a source, not within a longer name; false: nowhere. */
 static bool find_text(const gr_source *source, gr_span in, const char *text, uint32_t size, gr_span *out) {
     for (uint32_t at = in.begin; size && at + size <= in.end; at++) {
         if (memcmp(source->text + at, text, size) != 0) continue;
-        bool joined = (at > 0 && (is_word(source->text[at - 1]) || source->text[at - 1] == '.')) ||
-                      (at + size < source->size && is_word(source->text[at + size]));
+        bool joined = (at > 0 && (gr_is_name_byte(source->text[at - 1]) || source->text[at - 1] == '.')) ||
+                      (at + size < source->size && gr_is_name_byte(source->text[at + size]));
         *out = (gr_span){at, at + size};
         if (!joined) return true;
     }

@@ -101,9 +101,13 @@ bool gr_guess_is_structure(const gr_guess *x) {
     return x->kind == GR_G_ITEMS || (x->kind == GR_G_VALUE && gr_is_structure(x->value));
 }
 
+bool gr_guess_is_record(const gr_guess *x) {
+    bool named = x->kind == GR_G_ITEMS ? x->names != NULL : x->value.kind == GR_RECORD;
+    return gr_guess_is_structure(x) && named;
+}
+
 bool gr_guess_is_tuple(const gr_guess *x) {
-    bool record = x->kind == GR_G_ITEMS ? x->names != NULL : x->value.kind == GR_RECORD;
-    return gr_guess_is_structure(x) && !record && gr_guess_count(x) <= MOST_ITEMS;
+    return gr_guess_is_structure(x) && !gr_guess_is_record(x) && gr_guess_count(x) <= MOST_ITEMS;
 }
 
 uint32_t gr_guess_count(const gr_guess *x) {

@@ -109,6 +109,11 @@ gr_guess gr_guess_end(gr_guesser *g, gr_guess_scope *scope, const gr_node *block
 
 /* ---- parts ------------------------------------------------------------------------------------ */
 
+/* What the newest of these names stands for; NULL: it is not among them. */
+static inline const gr_guess *gr_guess_named(const gr_guess_name *names, const gr_name *name) {
+    while (names && names->name != name) names = names->next;
+    return names ? names->is : NULL;
+}
 static inline gr_guess gr_unknown(void) { return (gr_guess){.kind = GR_G_UNKNOWN}; }
 gr_guess gr_guess_number(double x);  /* constant */
 gr_guess gr_guess_some_number(void); /* a number, of any value */
@@ -120,6 +125,7 @@ static inline bool gr_is_number_guess(const gr_guess *x) {
 /* The items of a tuple or record; false: it is none. */
 bool gr_guess_is_structure(const gr_guess *x);
 uint32_t gr_guess_count(const gr_guess *x);
+bool gr_guess_is_record(const gr_guess *x);
 /* A tuple of no more items than are followed. */
 bool gr_guess_is_tuple(const gr_guess *x);
 gr_guess gr_guess_item(gr_guesser *g, const gr_guess *x, uint32_t i);

@@ -101,14 +101,14 @@ static bool pass(passing *p, const gr_parameter *to) {
 
 /* What the scope says of a letter; false: nothing yet. */
 static bool letter_size(const gr_guess_scope *s, const gr_name *letter, double *size) {
-    const gr_guess_name *n = s->names;
-    while (n && n->name != letter) n = n->next;
-    if (!n || !n->is->constant) return false;
-    *size = n->is->number;
+    const gr_guess *is = gr_guess_named(s->names, letter);
+    if (!is || !is->constant) return false;
+    *size = is->number;
     return true;
 }
 
-static bool match_axes(gr_guesser *g, gr_guess_scope *s, const gr_dim *dims, uint32_t count, const int64_t *sizes) {
+static bool match_axes(gr_guesser *g, gr_guess_scope *s, const gr_dim *dims, uint32_t count,
+                       const int64_t *sizes) {
     for (uint32_t i = 0; i < count; i++) {
         double size = (double)sizes[i], known = size;
         if (dims[i].kind == GR_DIM_NUMBER) known = (double)dims[i].number;
@@ -130,17 +130,6 @@ static bool matches(gr_guesser *g, gr_guess_scope *s, const gr_signature *sig, c
            match_axes(g, s, sig->dims + any + 1, behind, type->dims + rank - behind);
 }
 
-static void put_signature(gr_buffer *out, const gr_signature *sig) {
-    gr_buffer_puts(out, "[");
-    for (uint32_t i = 0; i < sig->count; i++) {
-        const gr_dim *d = &sig->dims[i];
-        gr_buffer_puts(out, i ? ", " : "");
-        if (d->kind == GR_DIM_NUMBER) gr_buffer_printf(out, "%llu", (unsigned long long)d->number);
-        else gr_buffer_puts(out, d->kind == GR_DIM_ANY ? ".." : d->letter->text);
-    }
-    gr_buffer_puts(out, "]");
-}
-
 /* "`x` is [4, 2] but the signature wants [N, 3]" */
 static void note_mismatch(gr_guesser *g, const gr_parameter *p, const ad_type *type) {
     char shape[160];
@@ -148,7 +137,7 @@ static void note_mismatch(gr_guesser *g, const gr_parameter *p, const ad_type *t
     gr_buffer_init(&text, gr_ctx(g->vm));
     gr_buffer_printf(&text, "`%s` is %s but the signature wants ", p->pattern->as.name->text,
                      ad_shape_text(type->rank, type->dims, shape, sizeof shape));
-    put_signature(&text, p->signature);
+    gr_put_signature(&text, p->signature);
     if (!text.failed) gr_guess_note(g, text.text);
     gr_buffer_free(&text);
 }
@@ -168,10 +157,9 @@ static bool check_signatures(gr_guesser *g, gr_guess_scope *s, const gr_fn *fn) 
     for (uint32_t i = 0; i < fn->parameter_count; i++) {
         const gr_parameter *p = &fn->parameters[i];
         if (!p->signature || p->pattern->kind != GR_N_PATTERN_NAME) continue;
-        const gr_guess_name *n = s->names;
-        while (n && n->name != p->pattern->as.name) n = n->next;
-        if (!n || n->is->kind != GR_G_NUMERIC || matches(g, s, p->signature, &n->is->type)) continue;
-        note_mismatch(g, p, &n->is->type);
+        const gr_guess *is = gr_guess_named(s->names, p->pattern->as.name);
+        if (!is || is->kind != GR_G_NUMERIC || matches(g, s, p->signature, &is->type)) continue;
+        note_mismatch(g, p, &is->type);
         return false;
     }
     return true;

@@ -33,11 +33,6 @@ static bool is_newest(const gr_guess_name *first, const gr_guess_name *n) {
     return first == n;
 }
 
-static const gr_guess *guess_of(const gr_guess_name *names, const gr_name *name) {
-    while (names && names->name != name) names = names->next;
-    return names ? names->is : NULL;
-}
-
 /* One turn; what it assigned is the surrounding scope's, in `is` if that is given. */
 static void carry(gr_guesser *g, gr_guess_scope *s, const gr_guess_name *inner, const gr_guess *is) {
     const gr_guess_name *outside = s->names;
@@ -53,13 +48,14 @@ static bool is_steady(gr_guesser *g, const gr_guess_name *inner, const gr_guess_
     bool steady = true;
     for (const gr_guess_name *n = inner; n != outside; n = n->next) {
         if (!n->assigned || is_local(n, outside) || !is_newest(inner, n)) continue;
-        const gr_guess *before = guess_of(outside, n->name);
+        const gr_guess *before = gr_guess_named(outside, n->name);
         steady = steady && before && gr_guess_same_tree(g, before, n->is);
     }
     return steady;
 }
 
-static const gr_guess_name *turn(gr_guesser *g, const gr_guess_scope *s, const gr_node *n, const gr_guess *item) {
+static const gr_guess_name *turn(gr_guesser *g, const gr_guess_scope *s, const gr_node *n,
+                                 const gr_guess *item) {
     gr_guess_scope inner = *s;
     if (item) gr_guess_bind(g, &inner, n->as.loop.pattern, *item);
     gr_guess_block(g, &inner, n->as.loop.body);

@@ -90,9 +90,7 @@ static bool put_field(gr_guess *items, const gr_name **names, uint32_t *count, c
 /* {...r}: what is there already. */
 static bool put_fields(gr_guesser *g, gr_guess *items, const gr_name **names, uint32_t *count,
                        const gr_guess *of) {
-    bool record = of->kind == GR_G_ITEMS ? of->names != NULL
-                                         : of->kind == GR_G_VALUE && of->value.kind == GR_RECORD;
-    if (!record) return false;
+    if (!gr_guess_is_record(of)) return false;
     for (uint32_t i = 0; i < gr_guess_count(of); i++) {
         gr_guess item = gr_guess_item(g, of, i);
         const gr_string *key = of->kind == GR_G_VALUE ? gr_record_key(of->value, i) : NULL;
@@ -135,8 +133,8 @@ static gr_guess range(gr_guesser *g, gr_guess_scope *s, const gr_node *n) {
 
 static gr_guess name(gr_guesser *g, const gr_guess_scope *s, const gr_name *name) {
     gr_value v;
-    for (const gr_guess_name *n = s->names; n; n = n->next)
-        if (n->name == name) return *n->is;
+    const gr_guess *is = gr_guess_named(s->names, name);
+    if (is) return *is;
     if (s->room == GR_IN_DARK) return gr_unknown();
     if (s->room == GR_IN_MAIN) {
         uint32_t slot = gr_module_slot(g->vm->library->main, name);

@@ -15,16 +15,11 @@
 static const char *const forms[][2] = {{"", ""},          {"let a = ", ""}, {"fn f(", ") = 0"},
                                        {"if true ", ""}, {"x", ""},        {"x[", "]"},       {"", "\n}"}};
 
-static bool is_name_part(char c) {
-    return c == '_' || (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           (unsigned char)c >= 0x80;
-}
-
 /* A word, or signs alone: a name or an operator that is spoken of; or a command of the prompt. */
 static bool is_plain(const char *code, size_t size) {
     size_t words = 0;
-    if (size > 1 && code[0] == ':' && is_name_part(code[1])) return true;
-    for (size_t i = 0; i < size; i++) words += is_name_part(code[i]);
+    if (size > 1 && code[0] == ':' && gr_is_name_byte(code[1])) return true;
+    for (size_t i = 0; i < size; i++) words += gr_is_name_byte(code[i]);
     return words == 0 || words == size;
 }
 
@@ -32,7 +27,7 @@ static bool is_plain(const char *code, size_t size) {
 static void put_code(gr_buffer *out, const char *code, size_t size) {
     for (size_t i = 0; i < size; i++) {
         bool dots = size - i >= 3 && memcmp(code + i, "...", 3) == 0;
-        if (dots && i + 3 < size) dots = !is_name_part(code[i + 3]) && code[i + 3] != '(';
+        if (dots && i + 3 < size) dots = !gr_is_name_byte(code[i + 3]) && code[i + 3] != '(';
         bool ellipsis = size - i >= 3 && memcmp(code + i, "…", 3) == 0;
         if (dots || ellipsis) {
             gr_buffer_puts(out, "0");

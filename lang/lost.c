@@ -42,7 +42,8 @@ static const gr_variable *next_lost(const gr_scope *s, const gr_parameters *p, u
     if (*at < p->begin) *at = p->begin;
     while (*at < p->end) {
         const gr_variable *v = &s->variables[(*at)++];
-        if (v->fn == p->fn && v->lost && (v->flags & GR_VAR_PARAMETER) && !(v->flags & GR_VAR_CAPTURED)) return v;
+        bool parameter = (v->flags & (GR_VAR_PARAMETER | GR_VAR_CAPTURED)) == GR_VAR_PARAMETER;
+        if (v->fn == p->fn && v->lost && parameter) return v;
     }
     return NULL;
 }
@@ -60,9 +61,11 @@ static void tell(const gr_scope *s, const gr_parameters *p, const char *name, gr
     uint32_t at = 0;
     gr_buffer names;
     const gr_variable *v = next_lost(s, p, &at), *other;
-    gr_diagnostic *d = gr_diag_warning(report, GR_E_lost_assignment, s->source, v->lost->as.assign.target->span,
-                                       "this changes the parameter `%s`, which nobody reads afterwards: the "
-                                       "caller's variable stays as it was", v->name->text);
+    gr_diagnostic *d = gr_diag_warning(report, GR_E_lost_assignment, s->source,
+                                       v->lost->as.assign.target->span,
+                                       "this changes the parameter `%s`, which nobody reads afterwards: "
+                                       "the caller's variable stays as it was",
+                                       v->name->text);
     while ((other = next_lost(s, p, &at)))
         if (other->lost != v->lost)
             gr_diag_also(d, s->source, other->lost->as.assign.target->span, "and `%s`", other->name->text);

@@ -8,7 +8,8 @@
 
 void gr_lost_read(gr_variable *v, const gr_node *assignment, uint32_t loop);
 void gr_lost_write(gr_variable *v, const gr_node *assignment, uint32_t loop);
-/* Where the parameters of a function stand among the variables; those of functions within may stand between. */
+/* Where the parameters of a function stand among the variables; those of functions within may stand
+ * between. */
 typedef struct gr_parameters {
     uint32_t fn, begin, end;
 } gr_parameters;

@@ -9,6 +9,7 @@
 
 #include "arena.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 typedef struct gr_name {
@@ -21,6 +22,12 @@ typedef struct gr_name {
 } gr_name;
 
 typedef struct gr_names gr_names;
+
+/* Can this byte of UTF-8 stand in a name, digits included? */
+static inline bool gr_is_name_byte(char c) {
+    unsigned char b = (unsigned char)c;
+    return b == '_' || b >= 0x80 || (b >= '0' && b <= '9') || (unsigned)((b | 32) - 'a') < 26u;
+}
 
 gr_names *gr_names_new(ad_ctx *ctx); /* NULL when memory is out */
 void gr_names_free(gr_names *names); /* NULL is allowed */

@@ -198,6 +198,9 @@ gr_node *gr_parse_foreign_name(gr_parser *p);
  */
 bool gr_foreign_statement(gr_parser *p);
 
+/* Is the token at hand written so? */
+bool gr_token_is(const gr_parser *p, const char *text);
+
 /* Something behind a complete statement that cannot go on there. */
 void gr_unexpected(gr_parser *p, const gr_node *before);
 

@@ -100,7 +100,9 @@ static void foreign_bound(gr_parser *p, uint32_t begin, gr_span dots) {
     if (closed) gr_diag_note(d, "a range ends before its upper bound: `0..3` is 0, 1, 2");
     if (closed && high->kind == GR_N_NUMBER)
         gr_suggest_code(p, d, "%.*s..%.0f", GR_TEXT(p, low), high->as.number + 1);
-    else gr_suggest_code(p, d, "%.*s..%.*s%s", GR_TEXT(p, low), GR_TEXT(p, gr_from(p, at)), closed ? " + 1" : "");
+    else
+        gr_suggest_code(p, d, "%.*s..%.*s%s", GR_TEXT(p, low), GR_TEXT(p, gr_from(p, at)),
+                        closed ? " + 1" : "");
 }
 
 static gr_node *range(gr_parser *p, gr_node *low, uint32_t begin) {

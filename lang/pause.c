@@ -137,15 +137,8 @@ static void add_frame(gr_vm *vm, gr_pause *p, uint32_t frame) {
         add_mirror(vm, p, proto->captures[i].name, &f->closure->held[i], frame);
 }
 
-/* The innermost frame of the user's; of library code alone the outermost. */
-static uint32_t user_frame(const gr_vm *vm) {
-    uint32_t i = vm->frame_count - 1;
-    while (i > 0 && (vm->frames[i].proto->flags & GR_PROTO_LIBRARY)) i--;
-    return i;
-}
-
 static void add_names(gr_vm *vm, gr_pause *p) {
-    uint32_t user = user_frame(vm);
+    uint32_t user = gr_user_frame(vm, vm->frame_count - 1);
     add_frame(vm, p, user);
     for (uint32_t i = vm->frame_count; --i > user;) add_frame(vm, p, i);
 }
@@ -215,7 +208,7 @@ static void tell_statement(const gr_source *source, gr_span span, gr_buffer *out
 }
 
 static void tell_where(gr_vm *vm, const gr_pause *p, gr_buffer *out) {
-    uint32_t user = user_frame(vm);
+    uint32_t user = gr_user_frame(vm, vm->frame_count - 1);
     const gr_frame *f = &vm->frames[user];
     const gr_source *source = f->proto->source;
     gr_span span = gr_proto_span(f->proto, gr_frame_pc(f), 0);
@@ -282,7 +275,7 @@ static bool may_pause(const gr_vm *vm) {
 
 static bool open_pause(gr_vm *vm, gr_pause *p) {
     *p = (gr_pause){.main = vm->library->main, .module = pause_module(vm),
-                    .file = file_of(vm, &vm->frames[user_frame(vm)]),
+                    .file = file_of(vm, &vm->frames[gr_user_frame(vm, vm->frame_count - 1)]),
                     .recording = ad_is_recording(vm->ctx), .has_answer = vm->has_answer,
                     .told_count = vm->told_count};
     if (!p->module) return false;

@@ -14,10 +14,7 @@
 
 size_t gr_name_length(const char *text, const char *end) {
     size_t n = 0;
-    while (text + n < end && (text[n] == '_' || (unsigned char)text[n] >= 0x80 ||
-                              (text[n] >= '0' && text[n] <= '9') ||
-                              (unsigned)((text[n] | 32) - 'a') < 26u))
-        n++;
+    while (text + n < end && gr_is_name_byte(text[n])) n++;
     return n;
 }
 
@@ -45,7 +42,8 @@ bool gr_each_definition(uint32_t file, gr_definition_visit each, void *user) {
 static const struct {
     const char *name;
     double value;
-} constants[] = {{"π", 3.14159265358979323846}, {"pi", 3.14159265358979323846}, {"inf", INFINITY}, {"nan", NAN}};
+} constants[] = {
+    {"π", 3.14159265358979323846}, {"pi", 3.14159265358979323846}, {"inf", INFINITY}, {"nan", NAN}};
 
 bool gr_prelude_constant(const char *name, double *out) {
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
@@ -75,8 +73,10 @@ static bool visit_definition(void *user, const char *name, size_t length, const 
     return false;
 }
 
+static void visit_name(const char *name, gr_name_visit visit, void *user) { visit(user, name, strlen(name)); }
+
 static void visit_rows(const gr_builtin *row, gr_name_visit visit, void *user) {
-    for (; row->name; row++) visit(user, row->name, strlen(row->name));
+    for (; row->name; row++) visit_name(row->name, visit, user);
 }
 
 void gr_each_prelude_name(gr_name_visit visit, void *user) {
@@ -87,8 +87,8 @@ void gr_each_prelude_name(gr_name_visit visit, void *user) {
         visit_rows(*table, visit, user);
     visit_rows(gr_builtins_transform, visit, user);
     for (int op = 1; op < ad_op_count(); op++)
-        if (gr_is_public_row((ad_op)op)) visit(user, ad_op_info((ad_op)op)->name, strlen(ad_op_info((ad_op)op)->name));
+        if (gr_is_public_row((ad_op)op)) visit_name(ad_op_info((ad_op)op)->name, visit, user);
     for (size_t i = 0; i < sizeof constants / sizeof *constants; i++)
-        visit(user, constants[i].name, strlen(constants[i].name));
-    visit(user, "args", strlen("args"));
+        visit_name(constants[i].name, visit, user);
+    visit_name("args", visit, user);
 }

@@ -15,8 +15,8 @@
 /* The bytes at the beginning of text that can stand in a name. */
 size_t gr_name_length(const char *text, const char *end);
 
-/* Calls `each` for the lines of a file of the library that define a name, until it gives true; `end` is that of
- * the file. */
+/* Calls `each` for the lines of a file of the library that define a name, until it gives true; `end` is
+ * that of the file. */
 typedef bool (*gr_definition_visit)(void *user, const char *name, size_t length, const char *line,
                                     const char *end);
 bool gr_each_definition(uint32_t file, gr_definition_visit each, void *user);

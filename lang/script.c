@@ -380,7 +380,8 @@ static bool is_unheard(const writer *w) {
 /* Of a light record: what its code names, and what it defines. */
 static bool complete(gr_vm *vm, gr_statement *s) {
     if (!s->light || !s->proto || s->names.count || s->defined.count) return true;
-    if (!gr_reach_names(vm, s->proto, &s->names) || !gr_reach_defined(vm, s->proto, &s->defined)) return false;
+    if (!gr_reach_names(vm, s->proto, &s->names)) return false;
+    if (!gr_reach_defined(vm, s->proto, &s->defined)) return false;
     uint32_t answer = answer_slot(vm);
     if (s->answered && !gr_places_add(vm, &s->writes, gr_place_of_slot(answer))) return false;
     return add_all(vm, &s->writes, &s->defined) && add_all(vm, &s->reads, &s->names);

@@ -17,14 +17,9 @@ typedef struct operand {
     int64_t dims[AD_MAX_RANK];
 } operand;
 
-static bool is_word(char c) {
-    return c == '_' || c == '.' || (unsigned char)c >= 0x80 || (c >= '0' && c <= '9') ||
-           (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
-
 bool gr_is_factor(const char *text, size_t size) {
     size_t i = 0, depth = 0;
-    while (i < size && is_word(text[i])) i++;
+    while (i < size && (gr_is_name_byte(text[i]) || text[i] == '.')) i++;
     for (; i < size; i++) {
         if (text[i] == '"') return false;
         if (text[i] == '(' || text[i] == '[') depth++;

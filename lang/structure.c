@@ -40,10 +40,7 @@ typedef struct walk {
 static bool is_variable(const char *p, size_t length) {
     if (length == 0 || length > 40) return false;
     for (size_t i = 0; i < length; i++) {
-        unsigned char c = (unsigned char)p[i];
-        bool word = c >= 0x80 || c == '_' || (c >= '0' && c <= '9') ||
-                    ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
-        if (!word && c != '.' && c != '[' && c != ']') return false;
+        if (!gr_is_name_byte(p[i]) && p[i] != '.' && p[i] != '[' && p[i] != ']') return false;
     }
     return true;
 }

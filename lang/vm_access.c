@@ -473,7 +473,8 @@ static void refuse_item(gr_vm *vm, gr_value place) {
     gr_diagnostic *d =
         gr_raise(vm, GR_E_wrong_kind, "nothing can be assigned into a %s", gr_kind_name(place));
     if (place.kind == GR_STRING)
-        gr_diag_help(d, "a changed string is a new one: `s = \"x\" ++ s[1..]`, or `replace(s, \"a\", \"b\")`");
+        gr_diag_help(d, "a changed string is a new one: `s = \"x\" ++ s[1..]`, or "
+                        "`replace(s, \"a\", \"b\")`");
 }
 
 bool gr_set_item(gr_vm *vm, gr_value *place, gr_value index, gr_value v, uint32_t src) {

@@ -80,15 +80,7 @@ bool gr_frame_enter(gr_vm *vm, gr_closure *closure, gr_value *args, gr_value *re
     }
     if (base != args)
         for (uint32_t i = 0; i < p->parameter_count; i++) base[i] = gr_take(&args[i]);
-    uint32_t src = caller_src(vm, p);
-    vm->frames[vm->frame_count++] = (gr_frame){.pc = p->code,
-                                               .base = base,
-                                               .result = result,
-                                               .closure = closure,
-                                               .proto = p,
-                                               .segment = outer,
-                                               .born = vm->begun,
-                                               .user_src = src};
+    gr_push_frame(vm, closure, base, result, outer, caller_src(vm, p));
     return true;
 }
 
@@ -216,7 +208,8 @@ static bool too_many_for_native(gr_vm *vm, gr_value f, const gr_native_signature
     snprintf(text, sizeof text, "`%s` takes %u argument%s without a name, here %s %u",
              gr_function_name(f), wanted, wanted == 1 ? "" : "s", got == 1 ? "is" : "are", got);
     complain_call(vm, f, NULL, wanted, text);
-    if ((wanted > 1 || got > wanted + 1) && gr_hint_surplus(vm->report.last, gr_function_name(f))) return false;
+    bool several = wanted > 1 || got > wanted + 1;
+    if (several && gr_hint_surplus(vm->report.last, gr_function_name(f))) return false;
     gr_diag_help(vm->report.last, "`%s` is given by name, as in `%s = …`", sig->names[wanted],
                  sig->names[wanted]);
     return false;

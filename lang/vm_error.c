@@ -18,9 +18,10 @@
 /* ---- where ------------------------------------------------------------------------------------ */
 
 static gr_frame *user_frame(gr_vm *vm) {
-    for (uint32_t i = vm->frame_count; i-- > 0;)
-        if (!(vm->frames[i].proto->flags & GR_PROTO_LIBRARY)) return &vm->frames[i];
-    return vm->frame_count ? &vm->frames[vm->frame_count - 1] : NULL;
+    if (!vm->frame_count) return NULL;
+    gr_frame *user = &vm->frames[gr_user_frame(vm, vm->frame_count - 1)];
+    bool alone = user->proto->flags & GR_PROTO_LIBRARY;
+    return alone ? &vm->frames[vm->frame_count - 1] : user;
 }
 
 static bool in_library(gr_vm *vm) {
@@ -78,9 +79,7 @@ static void add_call(gr_diagnostic *d, const gr_frame *f, const gr_frame *caller
 
 /* The frame of the user's that called frame i. */
 static uint32_t caller_of(const gr_vm *vm, uint32_t i) {
-    uint32_t k = i - 1;
-    while (k > 0 && (vm->frames[k].proto->flags & GR_PROTO_LIBRARY)) k--;
-    return k;
+    return gr_user_frame(vm, i - 1);
 }
 
 static bool same_call(const gr_vm *vm, uint32_t i, uint32_t k) {

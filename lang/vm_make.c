@@ -44,7 +44,8 @@ static bool odd_item(gr_vm *vm, size_t i, gr_value v, gr_value first) {
     }
     if (v.kind == GR_RANGE) gr_help_range(vm, d, v);
     else if (i > 0 && is_mixture(v, first))
-        gr_diag_help(d, "a tensor holds numbers or bools; `where(b, 1, 0)` is a number for a bool, `x != 0` a bool");
+        gr_diag_help(d, "a tensor holds numbers or bools; `where(b, 1, 0)` is a number for a bool, "
+                        "`x != 0` a bool");
     else gr_diag_help(d, "%s", hint_for_item(v));
     gr_buffer_free(&what);
     return false;

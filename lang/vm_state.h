@@ -283,9 +283,31 @@ bool gr_stop_value(gr_vm *vm, gr_value v, gr_value *out);
 extern const gr_builtin gr_builtins_transform[];
 extern const gr_builtin *const gr_builtin_tables[]; /* of builtin.h, which the tree's names forbid */
 
+/* There must be room. */
+static inline void gr_push_frame(gr_vm *vm, gr_closure *closure, gr_value *base, gr_value *result,
+                                 gr_segment *segment, uint32_t user_src) {
+    gr_frame *f = &vm->frames[vm->frame_count++];
+    f->pc = closure->proto->code;
+    f->base = base;
+    f->result = result;
+    f->closure = closure;
+    f->proto = closure->proto;
+    f->segment = segment;
+    f->born = vm->begun;
+    f->user_src = user_src;
+    f->flags = 0;
+}
+
+/* The innermost frame of the user's, from frame i down; of library code alone the outermost. */
+static inline uint32_t gr_user_frame(const gr_vm *vm, uint32_t i) {
+    while (i > 0 && (vm->frames[i].proto->flags & GR_PROTO_LIBRARY)) i--;
+    return i;
+}
+
 /* The source text of an instruction's operand (0: the whole). */
 gr_span gr_operand_span(gr_vm *vm, uint32_t k, const gr_source **source);
-/* Of the k-th operand (from 0), also where it is what a function of the library was given; false: it is not. */
+/* Of the k-th operand (from 0), also where it is what a function of the library was given; false: the library
+ * made it. */
 bool gr_user_span(gr_vm *vm, uint32_t k, const gr_source **source, gr_span *span);
 bool gr_interrupted(gr_vm *vm);
 /* Where memory was what failed: gives back at once what the tape still has of the computation. */

@@ -74,16 +74,7 @@ static inline bool gr_frame_enter_here(gr_vm *vm, gr_closure *closure, gr_value 
     if (!GR_LIKELY(vm->frame_count < vm->frame_room && vm->frame_count < vm->max_calls &&
                    args + p->registers <= s->values + s->room && !(p->flags & GR_PROTO_LIBRARY)))
         return false;
-    gr_frame *f = &vm->frames[vm->frame_count++];
-    f->pc = p->code;
-    f->base = args;
-    f->result = result;
-    f->closure = closure;
-    f->proto = p;
-    f->segment = s;
-    f->born = vm->begun;
-    f->user_src = 0;
-    f->flags = 0;
+    gr_push_frame(vm, closure, args, result, s, 0);
     return true;
 }
 

@@ -35,8 +35,7 @@ void gr_why_begin(gr_vm *vm) {
 
 /* ---- rows ------------------------------------------------------------------------------------- */
 
-/* As much of it as the room allows, cut between characters. */
-static void keep(char *to, size_t room, gr_buffer *text) {
+void gr_why_keep(char *to, size_t room, gr_buffer *text) {
     size_t n = text->size < room - 1 ? text->size : room - 1;
     while (n > 0 && n < text->size && ((unsigned char)text->text[n] & 0xC0) == 0x80) n--;
     if (n) memcpy(to, text->text, n);
@@ -67,13 +66,13 @@ gr_why_row *gr_why_add(gr_vm *vm, unsigned depth, const gr_source *source, const
     *r = (gr_why_row){.depth = depth};
     gr_buffer_init(&text, vm->ctx);
     gr_put_code(&text, source, read->span);
-    keep(r->name, sizeof r->name, &text);
+    gr_why_keep(r->name, sizeof r->name, &text);
     put_value(vm, &text, read->value);
     if (read->now && text.size) gr_buffer_puts(&text, " now");
-    keep(r->value, sizeof r->value, &text);
+    gr_why_keep(r->value, sizeof r->value, &text);
     if (strcmp(r->value, r->name) == 0) r->value[0] = 0; /* a literal */
     if (read->birth.source) gr_birth_put(&text, &read->birth, read->value);
-    keep(r->birth, sizeof r->birth, &text);
+    gr_why_keep(r->birth, sizeof r->birth, &text);
     keep_sizes(r, read->value);
     gr_buffer_free(&text);
     return r;
@@ -130,14 +129,8 @@ void gr_why_reads(gr_vm *vm, const gr_scene *scene, unsigned depth, uint32_t mos
 
 /* ---- what failed ------------------------------------------------------------------------------ */
 
-static uint32_t user_frame(const gr_vm *vm) {
-    uint32_t i = vm->frame_count - 1;
-    while (i > vm->first_frame && (vm->frames[i].proto->flags & GR_PROTO_LIBRARY)) i--;
-    return i;
-}
-
 static gr_scene failing(const gr_vm *vm, uint32_t operand) {
-    uint32_t i = user_frame(vm);
+    uint32_t i = gr_user_frame(vm, vm->frame_count - 1);
     const gr_frame *f = &vm->frames[i];
     uint32_t pc = gr_frame_pc(f);
     return (gr_scene){f->proto->source, gr_proto_span(f->proto, pc, operand), f->proto, pc, i};
@@ -201,7 +194,8 @@ static uint32_t heirs(const gr_why *w, const gr_why_row *r, double size, const g
     int axis;
     for (int numbers = 0; numbers <= is_call(r) && n == 0; numbers++)
         for (const gr_why_row *at = r + 1; at < w->rows + w->count && at->depth > r->depth; at++)
-            if (at->depth == r->depth + 1 && (at->rank == 0) == numbers && uses(at, size, &axis)) found[n++] = at;
+            if (at->depth == r->depth + 1 && (at->rank == 0) == numbers && uses(at, size, &axis))
+                found[n++] = at;
     return n;
 }
 
@@ -269,7 +263,9 @@ static void pad(gr_buffer *out, size_t from, size_t width) {
     gr_buffer_fill(out, ' ', width > from ? width - from : 0);
 }
 
-static size_t name_width(const gr_why_row *r) { return 2 * r->depth + gr_text_width(r->name, strlen(r->name)); }
+static size_t name_width(const gr_why_row *r) {
+    return 2 * r->depth + gr_text_width(r->name, strlen(r->name));
+}
 
 void gr_why_put_rows(const gr_why *w, gr_buffer *out) {
     size_t names = 0, values = 0;
@@ -301,8 +297,7 @@ static void put_argument(gr_vm *vm, gr_buffer *out, const gr_frame *f, uint32_t 
 
 /* "in `net`, called at mlp.nn:10, where x = [32, 784]" */
 static void put_call(gr_vm *vm, gr_buffer *out, uint32_t i) {
-    const gr_frame *f = &vm->frames[i], *caller = f - 1;
-    while (caller > vm->frames && (caller->proto->flags & GR_PROTO_LIBRARY)) caller--;
+    const gr_frame *f = &vm->frames[i], *caller = &vm->frames[gr_user_frame(vm, i - 1)];
     uint32_t at = gr_proto_span(caller->proto, gr_frame_pc(caller), 0).begin;
     gr_buffer_printf(out, "in `%s`, called at %s:%u", f->proto->name ? f->proto->name->text : "fn",
                      caller->proto->source->name, gr_source_line(caller->proto->source, at));
@@ -327,7 +322,7 @@ static void put_calls(gr_vm *vm, gr_buffer *out) {
 static void add_inside(gr_vm *vm) {
     uint32_t i = vm->frame_count - 1, left = GR_WHY_ROWS - vm->why->count;
     const gr_frame *f = &vm->frames[i];
-    if (i == user_frame(vm) || left < 4) return;
+    if (i == gr_user_frame(vm, vm->frame_count - 1) || left < 4) return;
     uint32_t pc = gr_frame_pc(f);
     gr_scene at = {f->proto->source, gr_proto_span(f->proto, pc, 0), f->proto, pc, i};
     gr_why_row *r = gr_why_add(vm, 0, at.source, &(gr_read){.span = at.span, .value = gr_absent()});
@@ -336,7 +331,7 @@ static void add_inside(gr_vm *vm) {
     gr_why_reads(vm, &at, 1, GR_WHY_ROWS);
 }
 
-static void put_remark(gr_diagnostic *d, gr_buffer *text) {
+void gr_why_put_remark(gr_diagnostic *d, gr_buffer *text) {
     gr_buffer_trim(text);
     while (text->size && text->text[text->size - 1] == '\n') text->text[--text->size] = 0;
     if (text->size && !text->failed) gr_diag_why(d, "%s", text->text);
@@ -356,5 +351,5 @@ void gr_why_finish(gr_vm *vm) {
     gr_why_put_rows(w, &text);
     put_origins(w, &text, d->message);
     put_calls(vm, &text);
-    put_remark(d, &text);
+    gr_why_put_remark(d, &text);
 }

@@ -193,7 +193,8 @@ static void read_path(reader *r, gr_read *read) {
     next(r);
     while (r->token.kind == GR_T_DOT) {
         next(r);
-        if (r->token.kind == GR_T_NAME && go_into(r->vm, read, r->token.name)) read->span.end = r->token.span.end;
+        bool field = r->token.kind == GR_T_NAME && go_into(r->vm, read, r->token.name);
+        if (field) read->span.end = r->token.span.end;
         next(r);
     }
 }
@@ -228,6 +229,11 @@ static bool is_known(const gr_source *source, uint32_t count, const gr_read *rea
     return false;
 }
 
+/* What a function reads is read when it is called. */
+static bool ends_reading(gr_token_kind kind) {
+    return kind == GR_T_END || kind == GR_T_ERROR || kind == GR_T_FN;
+}
+
 uint32_t gr_reads_of(gr_vm *vm, const gr_scene *scene, uint32_t room, gr_read *reads) {
     reader r = {.vm = vm, .scene = scene};
     gr_report ignored;
@@ -236,14 +242,15 @@ uint32_t gr_reads_of(gr_vm *vm, const gr_scene *scene, uint32_t room, gr_read *r
     r.lexer = (gr_lexer){.lexicon = vm->library->lexicon, .source = scene->source, .report = &ignored,
                          .at = scene->span.begin, .end = scene->span.end, .quiet = true};
     next(&r);
-    while (count < room && r.token.kind != GR_T_END && r.token.kind != GR_T_ERROR && r.token.kind != GR_T_FN) {
+    while (count < room && !ends_reading(r.token.kind)) {
         if (r.token.kind == GR_T_FOR) bind(&r);
         if (r.token.kind == GR_T_QUOTE && !skip_string(&r)) break;
         if (r.token.kind != GR_T_NAME) {
             next(&r);
             continue;
         }
-        if (take_name(&r, &reads[count]) && !is_known(scene->source, count, reads, reads[count].span)) count++;
+        if (take_name(&r, &reads[count]) && !is_known(scene->source, count, reads, reads[count].span))
+            count++;
     }
     gr_report_clear(&ignored);
     return count;

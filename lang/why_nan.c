@@ -60,9 +60,7 @@ static bool add_entry(gr_vm *vm, unsigned depth, uint32_t node) {
     else ad_number_text(e.value, r->value);
     gr_buffer_printf(&text, "%s %s:%u", e.is_leaf ? "param, made at" : "at", p->source->name,
                      gr_source_line(p->source, read.span.begin));
-    size_t n = text.size < sizeof r->birth - 1 ? text.size : sizeof r->birth - 1;
-    if (text.text) memcpy(r->birth, text.text, n);
-    r->birth[n] = 0;
+    gr_why_keep(r->birth, sizeof r->birth, &text);
     gr_buffer_free(&text);
     return true;
 }
@@ -114,9 +112,6 @@ void gr_why_nan(gr_vm *vm, gr_diagnostic *d, gr_value v, const ad_blame *b) {
     if (!d) return; /* told when the error unwinds */
     gr_buffer_init(&text, vm->ctx);
     gr_why_put_rows(vm->why, &text);
-    gr_buffer_trim(&text);
-    while (text.size && text.text[text.size - 1] == '\n') text.text[--text.size] = 0;
-    if (text.size && !text.failed) gr_diag_why(d, "%s", text.text);
-    gr_buffer_free(&text);
+    gr_why_put_remark(d, &text);
     gr_why_begin(vm);
 }

@@ -28,6 +28,10 @@ typedef struct gr_why {
 gr_why_row *gr_why_add(gr_vm *vm, unsigned depth, const gr_source *source, const gr_read *read);
 /* Rows for the variables that an expression reads, as long as there are less than `most` of all. */
 void gr_why_reads(gr_vm *vm, const gr_scene *scene, unsigned depth, uint32_t most);
+/* As much of a text as the room allows, cut between characters; the text is empty then. */
+void gr_why_keep(char *to, size_t room, gr_buffer *text);
+/* Puts what was collected to the message, and lets go of it. */
+void gr_why_put_remark(gr_diagnostic *d, gr_buffer *text);
 /* The rows as text. */
 void gr_why_put_rows(const gr_why *w, gr_buffer *out);
 

@@ -34,7 +34,9 @@ static bool changes(const gr_target *t, uint32_t reg, const gr_string *field) {
            !is_other_field(t, field);
 }
 
-static bool is_path(gr_insn i) { return i.op == GR_I_SETPATH || i.op == GR_I_SETFIELD || i.op == GR_I_SETITEMFIELD || i.op == GR_I_STORE; }
+static bool is_path(gr_insn i) {
+    return i.op == GR_I_SETPATH || i.op == GR_I_SETFIELD || i.op == GR_I_SETITEMFIELD || i.op == GR_I_STORE;
+}
 
 bool gr_leaves_field(const gr_proto *p, uint32_t pc, const gr_string *field) {
     if (!field || !is_path(p->code[pc])) return false;

@@ -464,16 +464,22 @@ static ad_status rebuild(ad_ctx *ctx, int64_t n, const double *v, const double *
     return AD_OK;
 }
 
+/* A spread, and the numbers of the second operand in f64, which the caller releases. */
+static ad_status begin_with(const ad_call *c, const ad_type *each, int count, ad_spread *b, ad_tensor **g) {
+    *g = ad_tensor_as(c->ctx, c->in[1], AD_F64);
+    if (*g == NULL) return ad_failed(c->ctx);
+    ad_status s = ad_spread_begin(c, each, count, b);
+    if (s) ad_tensor_release(c->ctx, *g);
+    return s;
+}
+
 AD_RUN(ad_run_spectral) {
     ad_type in = ad_type_of(c->in[0]);
     ad_type each[3] = {ad_with_last(&in, in.dims[in.rank - 1], -1), in, *type};
     ad_spread b;
-    ad_tensor *g = ad_tensor_as(c->ctx, c->in[1], AD_F64);
-    ad_status s = g != NULL ? ad_spread_begin(c, each, 3, &b) : ad_failed(c->ctx);
-    if (s) {
-        ad_tensor_release(c->ctx, g);
-        return s;
-    }
+    ad_tensor *g;
+    ad_status s = begin_with(c, each, 3, &b, &g);
+    if (s) return s;
     for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
         double *v = ad_spread_part(&b, 1, i, b.n * b.n);
         s = ad_eigh(c->ctx, b.n, ad_spread_matrix(&b, i), ad_spread_part(&b, 0, i, b.n), v);
@@ -649,12 +655,9 @@ AD_RUN(ad_run_singular) {
     each[2] = ad_with_last(&in, k, n);
     each[3] = *type;
     ad_spread b;
-    ad_tensor *g = ad_tensor_as(c->ctx, c->in[1], AD_F64);
-    ad_status s = g != NULL ? ad_spread_begin(c, each, 4, &b) : ad_failed(c->ctx);
-    if (s) {
-        ad_tensor_release(c->ctx, g);
-        return s;
-    }
+    ad_tensor *g;
+    ad_status s = begin_with(c, each, 4, &b, &g);
+    if (s) return s;
     for (int64_t i = 0; s == AD_OK && i < b.count; i++) {
         double *u = ad_spread_part(&b, 0, i, m * k), *vt = ad_spread_part(&b, 2, i, k * n);
         s = ad_svd(c->ctx, m, n, ad_spread_matrix(&b, i), u, ad_spread_part(&b, 1, i, k), vt);

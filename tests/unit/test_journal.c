@@ -210,35 +210,31 @@ Test(journal, undone_statements_are_not_there) {
     enter("let b = a");
     compare("let a = 1; undone; let b = a\n");
 }
-Test(journal, what_was_touched_by_hand_is_written_as_values) {
-    enter("param w = [1, 2]");
+/* A statement that somebody at a pause had a hand in. */
+static void enter_touched(const char *text, unsigned flags) {
     gr_journal_begin(&journal, GR_RECORD_TYPED);
-    const char *text = "for i in 0..3 { w := 2 * w }\nlet t = (1, \"x\")";
-    gr_status s = gr_run_text(m.vm, "<prompt>", text, strlen(text), GR_RUN_PROMPT);
+    gr_status s = gr_run_text(m.vm, "<prompt>", text, strlen(text), GR_RUN_PROMPT | flags);
     gr_journal_touch(&journal);
     gr_journal_end(&journal, s);
+}
+
+Test(journal, what_was_touched_by_hand_is_written_as_values) {
+    enter("param w = [1, 2]");
+    enter_touched("for i in 0..3 { w := 2 * w }\nlet t = (1, \"x\")", 0);
     compare("w was changed by hand\n");
 }
 
 Test(journal, values_keep_their_digits_where_single_is_the_default) {
     enter("let third = [1, 2] / 3");
     ad_set_default_dtype(m.ctx, AD_F32);
-    gr_journal_begin(&journal, GR_RECORD_TYPED);
-    const char *text = "let v = (third * 0.7, [0.1]); 5 + v[0]";
-    gr_status s = gr_run_text(m.vm, "<prompt>", text, strlen(text), GR_RUN_PROMPT | GR_RUN_ANSWER);
-    gr_journal_touch(&journal);
-    gr_journal_end(&journal, s);
+    enter_touched("let v = (third * 0.7, [0.1]); 5 + v[0]", GR_RUN_ANSWER);
     enter("let k = (ans, [0.1] + v[1])");
     ad_set_default_dtype(m.ctx, AD_F64);
     enter("let z = zeros(1)");
     compare("values of both types\n");
 }
 Test(journal, functions_of_a_statement_that_was_touched) {
-    gr_journal_begin(&journal, GR_RECORD_TYPED);
-    const char *text = "let a = 1; fn f(x) = g(x) + a; fn g(x) = x; let h = fn(k) = f(k); let b = h(2)";
-    gr_status s = gr_run_text(m.vm, "<prompt>", text, strlen(text), GR_RUN_PROMPT);
-    gr_journal_touch(&journal);
-    gr_journal_end(&journal, s);
+    enter_touched("let a = 1; fn f(x) = g(x) + a; fn g(x) = x; let h = fn(k) = f(k); let b = h(2)", 0);
     enter("let c = h(b)");
     compare("functions, by hand\n");
     gr_script script;
