@@ -186,16 +186,9 @@ bool gr_watch_value(gr_vm *vm, gr_value v, const char *what) {
     return look_inside(vm, v, what, 0);
 }
 
-static bool all_finite(uint32_t n, const gr_value *v) {
-    for (uint32_t i = 0; i < n; i++)
-        if (!ad_is_finite(v[i])) return false;
-    return true;
-}
-
 /* True: they were looked at, and there is no more to say; *ok is false where an error was raised. */
 static bool look_at_numerators(gr_vm *vm, uint32_t ny, const gr_value *y, bool *ok) {
-    *ok = true;
-    if (all_finite(ny, y)) return false;
+    if (ad_are_finite((int)ny, y)) return false;
     for (uint32_t i = 0; *ok && i < ny; i++)
         *ok = look_at_leaf(vm, y[i], "the numerator of this derivative");
     return true;
@@ -204,8 +197,8 @@ static bool look_at_numerators(gr_vm *vm, uint32_t ny, const gr_value *y, bool *
 bool gr_watch_adjoints(gr_vm *vm, uint32_t ny, const gr_value *y, const gr_value *seed, uint32_t n,
                        const gr_value *wrt, const gr_value *d) {
     ad_blame b;
-    bool ok;
-    if (!is_watching(vm) || look_at_numerators(vm, ny, y, &ok)) return !is_watching(vm) || ok;
+    bool ok = true;
+    if (!is_watching(vm) || look_at_numerators(vm, ny, y, &ok)) return ok;
     for (uint32_t i = 0; i < n; i++) {
         if (ad_is_finite(d[i])) continue;
         if (!ad_find_nonfinite_adjoint(vm->ctx, (int)ny, y, seed, 1, &wrt[i], &b)) return true;
@@ -217,9 +210,9 @@ bool gr_watch_adjoints(gr_vm *vm, uint32_t ny, const gr_value *y, const gr_value
 bool gr_watch_tangents(gr_vm *vm, uint32_t n, const gr_value *wrt, const gr_value *tangent, uint32_t ny,
                        const gr_value *y, const gr_value *dy) {
     ad_blame b;
-    bool ok;
-    if (!is_watching(vm) || look_at_numerators(vm, ny, y, &ok)) return !is_watching(vm) || ok;
-    if (all_finite(ny, dy) ||
+    bool ok = true;
+    if (!is_watching(vm) || look_at_numerators(vm, ny, y, &ok)) return ok;
+    if (ad_are_finite((int)ny, dy) ||
         !ad_find_nonfinite_tangent(vm->ctx, (int)n, wrt, tangent, (int)ny, y, &b))
         return true;
     return tell_blame(vm, &b, "this derivative", gr_absent());

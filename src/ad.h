@@ -492,6 +492,8 @@ struct ad_blame {
 };
 /* Is every number in it? One pass, fast. */
 bool ad_is_finite(ad_value v);
+/* In all n of them; what is no value counts as finite, and so does NULL. */
+bool ad_are_finite(int n, const ad_value *v);
 /* Behind a value. False where it is finite. */
 bool ad_find_nonfinite(ad_ctx *ctx, ad_value v, ad_blame *out);
 /* Behind a derivative: the first adjoint that is not finite on the way from y; `seed` may be NULL (ones).

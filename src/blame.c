@@ -41,6 +41,12 @@ bool ad_is_finite(ad_value v) {
     return all_finite(t);
 }
 
+bool ad_are_finite(int n, const ad_value *v) {
+    for (int i = 0; v && i < n; i++)
+        if (!ad_is_finite(v[i])) return false;
+    return true;
+}
+
 /* ---- what results were -------------------------------------------------------------------- */
 
 typedef struct search {
@@ -362,13 +368,6 @@ void ad_watch_entry(ad_sweep *s, uint32_t node) {
         }
 }
 
-/* A seed that is not finite came from somebody who was told. */
-static bool all_are_finite(int n, const ad_value *v) {
-    for (int i = 0; v && i < n; i++)
-        if (!ad_is_finite(v[i])) return false;
-    return true;
-}
-
 /* Seeds of 1. */
 static ad_status ones(ad_ctx *ctx, int n, const ad_value *y, ad_value *out) {
     ad_status st = AD_OK;
@@ -400,7 +399,8 @@ bool ad_find_nonfinite_adjoint(ad_ctx *ctx, int ny, const ad_value *y, const ad_
     if (!v) return false;
     bool was = ad_set_recording(ctx, false);
     ctx->watch = out;
-    if (all_are_finite(ny, seed)) sweep_watched(ctx, ny, y, seed, n, wrt, v);
+    if (ad_are_finite(ny, seed)) /* else somebody was told of it */
+        sweep_watched(ctx, ny, y, seed, n, wrt, v);
     ctx->watch = outer;
     ad_set_recording(ctx, was);
     ad_mem_put(ctx, v, bytes);
@@ -416,7 +416,7 @@ bool ad_find_nonfinite_tangent(ad_ctx *ctx, int n, const ad_value *wrt, const ad
     if (!v) return false;
     bool was = ad_set_recording(ctx, false);
     ctx->watch = out;
-    if (all_are_finite(n, tangent) && ad_jvp(ctx, n, wrt, tangent, ny, y, 0, 0, v) == AD_OK)
+    if (ad_are_finite(n, tangent) && ad_jvp(ctx, n, wrt, tangent, ny, y, 0, 0, v) == AD_OK)
         for (int i = 0; i < ny; i++) ad_release(ctx, v[i]);
     ctx->watch = outer;
     ad_set_recording(ctx, was);

@@ -647,16 +647,10 @@ static ad_status sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, con
     return st;
 }
 
-static bool all_finite(int n, const ad_value *v) {
-    for (int i = 0; i < n; i++)
-        if (v[i].head != AD_ABSENT_HEAD && !ad_is_finite(v[i])) return false;
-    return true;
-}
-
 ad_status ad_sweep_forward(ad_sweep *s, const ad_value *tangent, int ny, const uint32_t *y,
                            ad_value *out) {
     ad_status st = sweep_forward(s, tangent, ny, y, out);
-    if (st != AD_OK || s->record || s->both || all_finite(ny, out)) return st;
+    if (st != AD_OK || s->record || s->both || ad_are_finite(ny, out)) return st;
     for (int i = 0; i < ny; i++)
         if (out[i].head != AD_ABSENT_HEAD) ad_release(s->ctx, out[i]);
     s->both = true;
